@@ -1,0 +1,70 @@
+"""`anabranch simulate`: one training on several numbers of simulated workers, as a table."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from anabranch.cli.options import as_config, parse
+from anabranch.cli.train import prepare, train_here
+from anabranch.config import Config
+from anabranch.errors import UsageError
+from anabranch.files import make_folder, write_json
+from anabranch.launch import started_ranks
+from anabranch.progress import make_display
+from anabranch.runfolder import RunFolder, default_path
+from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
+
+COUNTS = "1,2,4,8"
+DESCRIPTION = f"""\
+Train on several numbers of simulated workers, one after another, and print the error against the workers.
+--workers is a list here ({COUNTS} unless given); all other options are those of `anabranch train`.
+Started again with the same --out, it leaves out the finished runs and resumes the broken one.
+
+  anabranch simulate --workers 1,2,4,8
+  anabranch simulate --workers 1,2,4,8,16,20,40 --data mnist --preset degrazia --epochs 5 --finetune-epochs 5
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        AnabranchError: every foreseen failure.
+    """
+    if started_ranks():
+        raise UsageError("anabranch simulate is one process: start it without mpirun or srun.")
+    counts, rest = _take_counts(arguments)
+    options, _ = parse(rest, "anabranch simulate", DESCRIPTION)
+    if options.resume is not None:
+        raise UsageError("anabranch simulate resumes by itself: start it again with the same --out.")
+    config = as_config(options)
+    folder = Path(config.run.out or default_path(config))
+    make_folder(folder)
+    rows = sweep(counts, lambda workers: _run(with_workers(config, workers, str(folder / f"workers-{workers}"))))
+    write_json(folder / "sweep.json", rows)
+    console = Console()
+    console.print(table(rows))
+    console.print(f"files in {folder}: sweep.json, and a run's folder for each number of workers", soft_wrap=True)
+    return 0
+
+
+def _run(config: Config) -> dict[str, Any]:
+    folder = RunFolder(Path(config.run.out or ""))
+    resume = folder.config.exists()
+    display = make_display()
+    display.say(f"{config.parallel.workers} simulated worker(s)")
+    config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
+    if resume:
+        folder.check_same(config)
+    finished = folder.finished_summary() if resume else None
+    return finished or train_here(config, dataset, folder, display)
+
+
+def _take_counts(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--workers", default=COUNTS)
+    known, rest = first.parse_known_args(list(arguments))
+    return parse_counts(known.workers), rest

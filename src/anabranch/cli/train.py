@@ -1,0 +1,173 @@
+"""`anabranch train`: one run, in one process, in a simulated world, or on MPI."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from anabranch.build import build_model, resolve_model
+from anabranch.cli.options import as_config, parse
+from anabranch.comm.base import Communicator
+from anabranch.comm.simulated import SimulatedWorld
+from anabranch.comm.text import share_text
+from anabranch.config import Config
+from anabranch.data import Dataset, load
+from anabranch.errors import UsageError
+from anabranch.launch import run_mpirun, started_ranks, useful_threads
+from anabranch.plans import batch_size, finetuning_batch_size
+from anabranch.progress import Display, Silence, make_display
+from anabranch.runfolder import RunFolder, default_path, resumed_config
+from anabranch.signals import StopFlag
+from anabranch.summary import sentences
+from anabranch.trainer import Trainer, check
+
+DESCRIPTION = """\
+Train a model and evaluate it. Examples:
+
+  anabranch train                                              8x8 digits, a small DBN
+  anabranch train --data mnist --preset degrazia               the paper's experiment
+  anabranch train --workers 8 --strategy averaging --every 16  eight simulated workers
+  anabranch train --workers 2 --world mpi                      two processes (starts mpirun itself)
+  mpirun -n 4 anabranch train --strategy allreduce             joins the ranks that mpirun or srun started
+  anabranch train --resume runs/digits-dbn-…                   go on with a run that was stopped or killed
+"""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the command; return the exit code.
+
+    Raises:
+        AnabranchError: every foreseen failure.
+    """
+    options, start = parse(arguments, "anabranch train", DESCRIPTION)
+    config = as_config(options)
+    if options.resume is not None:
+        config = resumed_config(RunFolder(Path(options.resume)), config, start)
+    config = with_world(config, started_ranks())
+    if config.parallel.world == "mpi" and not started_ranks():
+        return run_mpirun(config.parallel.workers, ["train", *arguments, "--world", "mpi"])
+    return _run(config, resume=options.resume is not None)
+
+
+def with_world(config: Config, ranks: int) -> Config:
+    """`config` with its world decided, and the number of workers that mpirun or srun started, if one did.
+
+    Raises:
+        UsageError: the number of workers does not fit the world.
+    """
+    world, workers = config.parallel.world, config.parallel.workers
+    if workers < 1:
+        raise UsageError(f"training needs at least one worker, not {workers}: use --workers 1 or more.")
+    if world == "auto":
+        world = "mpi" if ranks else "single" if workers == 1 else "simulated"
+    if world == "single" and workers > 1:
+        raise UsageError(f"a single process is one worker, not {workers}: use --world simulated or --world mpi.")
+    if world == "mpi" and ranks:
+        if workers not in (1, ranks):
+            raise UsageError(
+                f"--workers {workers}, but {ranks} ranks were started: leave --workers out, or start {workers}."
+            )
+        workers = ranks
+    if world != "mpi" and ranks > 1:
+        raise UsageError(f"{ranks} ranks were started, each of which would run alone: use --world mpi.")
+    return dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, world=world, workers=workers))
+
+
+def _run(config: Config, *, resume: bool) -> int:
+    if config.parallel.world == "mpi":
+        from anabranch.comm import mpi_world  # starts MPI: only where it is wanted
+
+        return run_rank(config, mpi_world.join(config.parallel.workers), mpi_world.ranks_here(), resume=resume)
+    display = make_display()
+    config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
+    if resume and (finished := folder.finished_summary()):
+        return _report(folder, finished, display)
+    return _report(folder, train_here(config, dataset, folder, display), display)
+
+
+def prepare(config: Config, *, ranks_here: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
+    """Load the data, resolve and check all options, share out the threads, and make the run's folder.
+
+    Raises:
+        UsageError, DataError, StorageError: as the parts do.
+    """
+    config, dataset = resolve(config, ranks_here)
+    folder = RunFolder(Path(config.run.out or default_path(config)))
+    if not resume:
+        folder.create(config)
+    return config, dataset, folder
+
+
+def resolve(config: Config, ranks_here: int) -> tuple[Config, Dataset]:
+    """The data, and `config` with the model's sizes and this process's threads, both in force from now on."""
+    options = config.data
+    dataset = load(
+        options.data,
+        seed=config.training.seed,
+        test_fraction=options.test_fraction,
+        scale=options.scale,
+        classes=options.classes,
+    )
+    model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
+    parameters = sum(p.numel() for p in build_model(model, dataset, 0, torch.float32).parameters())
+    batch = batch_size(config, len(dataset.train))
+    threads = config.parallel.threads or useful_threads(parameters, batch, ranks_here)
+    config = dataclasses.replace(
+        config,
+        model=model,
+        parallel=dataclasses.replace(config.parallel, threads=threads),
+        training=dataclasses.replace(config.training, batch_size=batch),
+        finetuning=dataclasses.replace(
+            config.finetuning, finetune_batch_size=finetuning_batch_size(config, len(dataset.train))
+        ),
+    )
+    check(config, dataset)
+    torch.set_num_threads(threads)
+    return config, dataset
+
+
+def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Display) -> dict[str, Any]:
+    """Train in this process, which holds all workers; return the summary.
+
+    Raises:
+        AnabranchError: as `Trainer.run`.
+    """
+    with StopFlag().listening(announce=True) as flag:
+        try:
+            world = SimulatedWorld(config.parallel.workers)
+            results = world.run(Trainer(config, dataset, folder, display, flag).run)
+        finally:
+            display.close()
+    return next(summary for summary in results if summary is not None)
+
+
+def run_rank(config: Config, comm: Communicator, ranks_here: int, *, resume: bool) -> int:
+    """Train as one rank of many; return the exit code.
+
+    Raises:
+        AnabranchError: as `Trainer.run`.
+    """
+    display: Display = make_display() if comm.rank == 0 else Silence()
+    path = ""
+    if comm.rank == 0:  # The first alone: it may have to download the data, and it makes the folder.
+        config, dataset, folder = prepare(config, ranks_here=ranks_here, resume=resume)
+        path = str(folder.path)
+    folder = RunFolder(Path(share_text(comm, path)))
+    if comm.rank != 0:
+        config, dataset = resolve(config, ranks_here)
+    if resume and (finished := folder.finished_summary()):
+        return _report(folder, finished, display) if comm.rank == 0 else 0
+    with StopFlag().listening(announce=comm.rank == 0) as flag:
+        try:
+            summary = Trainer(config, dataset, folder, display, flag).run(comm)
+        finally:
+            display.close()
+    return _report(folder, summary, display) if summary is not None else 0
+
+
+def _report(folder: RunFolder, summary: dict[str, Any], display: Display) -> int:
+    for line in sentences(summary, folder):
+        display.say(line)
+    return 0

@@ -1,0 +1,39 @@
+"""This process among the ranks that mpirun or srun started: joining them, and ending them all when one fails."""
+
+import os
+
+from anabranch.comm.mpi import MpiCommunicator
+from anabranch.comm.mpi_library import MPI
+from anabranch.errors import UsageError
+
+
+def join(expected: int) -> MpiCommunicator:
+    """The communicator of all ranks.
+
+    Raises:
+        UsageError: MPI sees another number of ranks than mpirun or srun started, as it does when the MPI library that
+            was loaded is not the one of that mpirun.
+    """
+    seen = MPI.COMM_WORLD.Get_size()
+    if seen != expected:
+        library = MPI.Get_library_version().split(",")[0].strip()
+        raise UsageError(
+            f"{expected} ranks were started, but {library} sees {seen}: start them with the mpirun of that library "
+            "(or srun --mpi=pmix), or set MPI4PY_LIBMPI to the libmpi.so of your mpirun."
+        )
+    return MpiCommunicator.world()
+
+
+def ranks_here() -> int:
+    """How many of the ranks run on this machine."""
+    node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
+    size: int = node.Get_size()
+    node.Free()
+    return size
+
+
+def end_all(code: int) -> None:
+    """End every rank at once with `code`: those that wait for this one would wait for ever. Does not return."""
+    if MPI.COMM_WORLD.Get_size() > 1:
+        MPI.COMM_WORLD.Abort(code)
+    os._exit(code)

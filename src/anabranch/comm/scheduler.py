@@ -1,0 +1,191 @@
+"""Greenlets in virtual time: exactly one strand runs, the runnable one whose clock is least.
+
+Ties go to the strand that has had fewer turns at that instant, then to the lower rank: without the turns a rank that
+polls without computing would starve the others of its instant for ever.
+
+A blocking strand switches straight to the next one, not by way of the scheduler, which halves the switches.
+"""
+
+import heapq
+import math
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from greenlet import GreenletExit, getcurrent, greenlet  # type: ignore[import-untyped]
+
+from anabranch.comm import modes
+from anabranch.comm.deadlock import deadlock_sentence
+from anabranch.comm.failures import RankDied
+from anabranch.errors import DeadlockError
+
+
+class Wait(Protocol):
+    """What a blocked strand waits for."""
+
+    def describe(self) -> str:
+        """For example `recv from rank 0 (tag 0)`."""
+        ...
+
+
+class Strand:
+    """One rank's thread of control: a greenlet with a virtual clock in seconds."""
+
+    __slots__ = ("clock", "dead", "due", "error", "finished", "greenlet", "rank", "ticket", "turn", "wait")
+
+    def __init__(self, rank: int) -> None:
+        self.rank = rank
+        self.greenlet: greenlet | None = None
+        self.clock = 0.0
+        self.turn = 0
+        self.due = math.inf
+        self.ticket = 0
+        self.wait: Wait | None = None
+        self.error: Exception | None = None
+        self.finished = False
+        self.dead = False
+
+
+Entry = tuple[float, int, int, int]
+"""(time, turn, rank, ticket): a strand's place in the queue, stale once the strand's ticket has moved on."""
+
+
+class Scheduler:
+    """Runs one program a strand until all have finished. `on_death` is told of each strand that raised `RankDied`."""
+
+    def __init__(self, size: int) -> None:
+        self.strands = [Strand(rank) for rank in range(size)]
+        self.dead = 0
+        self.switches = 0
+        self.on_death: Callable[[Strand], None] = lambda _: None
+        self._queue: list[Entry] = []
+        self._unfinished = size
+        self._failure: BaseException | None = None
+        self._closing = False
+        self._hub = getcurrent()
+
+    def run(self, programs: Sequence[Callable[[], None]]) -> None:
+        """Run `programs`, one a strand, to their ends.
+
+        Raises:
+            DeadlockError: every strand that has not finished waits for another one.
+            BaseException: what the first strand to fail raised, with a note that names the rank.
+        """
+        before = modes.current()
+        try:
+            for strand, program in zip(self.strands, programs, strict=True):
+                strand.greenlet = greenlet(self._body(strand, program, before), parent=self._hub)
+                # Enter every greenlet from here: one that began on top of another's stack would inherit its depth.
+                strand.greenlet.switch()
+                self.schedule(strand, 0.0, 0)
+            while self._unfinished:
+                self._step()
+        finally:
+            self._close()
+            modes.restore(before)
+
+    def elapse(self, strand: Strand, seconds: float) -> None:
+        """Charge `seconds` to the running `strand`, and let those run first that come before it now."""
+        self.wait(strand, None, strand.clock + seconds)
+
+    def wait(self, strand: Strand, wait: Wait | None, until: float = math.inf) -> None:
+        """Suspend the running `strand` until another one wakes it, or at the latest until its clock is `until`.
+
+        Raises:
+            Exception: what another strand gave to `interrupt`.
+        """
+        if self._closing:
+            raise GreenletExit
+        strand.wait = wait
+        self.wake(strand, until)
+        if (following := self._pop()) is not strand:
+            self._switch(following)
+        strand.wait = None
+        if strand.error is not None:
+            error, strand.error = strand.error, None
+            raise error
+
+    def wake(self, strand: Strand, at: float) -> None:
+        """Let the suspended `strand` go on at time `at`, or now if that is past, if it was not to go on earlier."""
+        at = max(at, strand.clock)
+        if at < strand.due:
+            self.schedule(strand, at, strand.turn + 1 if at == strand.clock else 0)
+
+    def interrupt(self, strand: Strand, at: float, error: Exception) -> None:
+        """Let the suspended `strand` raise `error` at time `at`, or now if that is past."""
+        strand.error = error
+        strand.due = math.inf
+        self.wake(strand, at)
+
+    def schedule(self, strand: Strand, at: float, turn: int) -> None:
+        """Let the suspended `strand` go on at exactly this place, whatever was planned for it."""
+        strand.ticket += 1
+        strand.due = at
+        heapq.heappush(self._queue, (at, turn, strand.rank, strand.ticket))
+
+    def _pop(self) -> Strand | None:
+        """The strand that runs next, with its clock set; None: nothing is runnable."""
+        while self._queue:
+            at, turn, rank, ticket = heapq.heappop(self._queue)
+            strand = self.strands[rank]
+            if ticket == strand.ticket:
+                strand.clock, strand.turn, strand.due = at, turn, math.inf
+                return strand
+        return None
+
+    def _switch(self, following: Strand | None) -> None:
+        """Hand over to `following`, or to the hub, and come back when this strand is next."""
+        own = modes.current()
+        self.switches += 1
+        target = following.greenlet if following is not None else self._hub
+        try:
+            if target is not None:
+                target.switch()
+        finally:
+            modes.restore(own)
+
+    def _step(self) -> None:
+        """One turn of the hub, which runs only when a strand has ended or none can go on."""
+        following = self._pop()
+        if following is None:
+            raise DeadlockError(deadlock_sentence(self._waits()))
+        self._switch(following)
+        if self._failure is not None:
+            raise self._failure
+
+    def _waits(self) -> dict[int, str]:
+        states = {strand.rank: "has finished" for strand in self.strands if strand.finished and not strand.dead}
+        states |= {strand.rank: "is dead" for strand in self.strands if strand.dead}
+        states |= {s.rank: f"waits for {s.wait.describe()}" for s in self.strands if s.wait and not s.finished}
+        return states
+
+    def _body(self, strand: Strand, program: Callable[[], None], before: modes.Modes) -> Callable[[], None]:
+        def body() -> None:
+            try:
+                self._hub.switch()
+                modes.restore(before)
+                program()
+            except RankDied:
+                self._bury(strand)
+            except BaseException as error:
+                if not self._closing:
+                    error.add_note(f"raised by rank {strand.rank} of {len(self.strands)}")
+                    self._failure = error
+            strand.finished = True
+            self._unfinished -= 1
+
+        return body
+
+    def _bury(self, strand: Strand) -> None:
+        strand.dead = True
+        strand.finished = True
+        self.dead += 1
+        if not self._closing:
+            self.on_death(strand)
+
+    def _close(self) -> None:
+        """End every strand that is still suspended, its `finally` blocks included."""
+        self._closing = True
+        for strand in self.strands:
+            if strand.greenlet is not None and not strand.greenlet.dead:
+                strand.greenlet.throw(GreenletExit)
+            strand.greenlet = None

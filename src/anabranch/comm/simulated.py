@@ -1,0 +1,204 @@
+"""A world of ranks in one process and one thread, in virtual time: deterministic, and no rank can hang unnoticed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar, cast
+
+import torch
+from torch import Tensor
+
+from anabranch.comm import checks, records
+from anabranch.comm.base import Feature, Json, Op, Window
+from anabranch.comm.costs import Costs, ZeroCosts
+from anabranch.comm.group import Call, Group, break_off, meet, meet_survivors, revoke
+from anabranch.comm.mailbox import Expectation, Mailbox, Message
+from anabranch.comm.reduce import reduce_in_order
+from anabranch.comm.scheduler import Scheduler
+from anabranch.comm.simulated_window import SimulatedWindow
+from anabranch.errors import PeerLost, UsageError
+
+T = TypeVar("T")
+P = TypeVar("P")
+R = TypeVar("R")
+
+
+class SimulatedWorld:
+    """`size` simulated ranks. Each `run` is a world of its own that begins at 0 seconds."""
+
+    def __init__(self, size: int, costs: Costs | None = None) -> None:
+        if size < 1:
+            raise UsageError(f"a world of {size} ranks cannot run anything: give a size of 1 or more.")
+        self.size = size
+        self.costs: Costs = costs or ZeroCosts()
+
+    def run(self, program: Callable[["SimulatedCommunicator"], T]) -> list[T]:
+        """Run `program` on every rank and return what they returned, in rank order; of a dead rank, None.
+
+        Raises:
+            DeadlockError: every rank that has not finished waits for another one.
+            BaseException: what the first rank to fail raised. The others end there, with their `finally` blocks run.
+        """
+        scheduler = Scheduler(self.size)
+        scheduler.on_death = lambda dead: break_off(scheduler, dead)
+        group = _Shared(scheduler, self.costs, range(self.size))
+        results: list[T | None] = [None] * self.size
+
+        def run_rank(rank: int) -> None:
+            results[rank] = program(SimulatedCommunicator(group, rank))
+
+        scheduler.run([partial(run_rank, rank) for rank in range(self.size)])
+        return cast(list[T], results)
+
+
+class _Shared(Group):
+    """A group with its messages."""
+
+    def __init__(self, scheduler: Scheduler, costs: Costs, members: Sequence[int]) -> None:
+        super().__init__(scheduler, costs, members)
+        self.mailbox = Mailbox()
+
+    def part(self, ranks: list[int]) -> "_Shared":
+        """A group of this group's `ranks`."""
+        return _Shared(self.scheduler, self.costs, [self.members[rank] for rank in ranks])
+
+
+class SimulatedCommunicator:
+    """A group of simulated ranks, as one of them sees it: see `anabranch.comm.base.Communicator`."""
+
+    provides = frozenset(Feature)
+
+    def __init__(self, group: _Shared, rank: int) -> None:
+        self.rank = rank
+        self.size = group.size
+        self._group = group
+        self._strand = group.strand(rank)
+        self._calls = 0
+        self._shrinks = 0
+        self._known: frozenset[int] = frozenset()
+
+    def elapse(self, seconds: float) -> None:
+        """Charge `seconds` of computing to this rank's clock; ranks whose clocks are behind it run first."""
+        checks.check_seconds(seconds)
+        self._group.scheduler.elapse(self._strand, seconds)
+
+    def clock(self) -> float:
+        """Virtual seconds since the world began."""
+        return self._strand.clock
+
+    def allreduce(self, x: Tensor, op: Op = "sum") -> None:
+        """Reduce `x` over all ranks in rank order, in place."""
+        checks.check_reduction(x, op)
+
+        def combine(rows: list[Tensor]) -> Tensor:
+            total = torch.empty_like(x)
+            reduce_in_order(rows, op, total)
+            return total
+
+        x.copy_(self._meet(_call("allreduce", x, op), x, combine, x.nbytes))
+
+    def allgather(self, x: Tensor, out: Tensor) -> None:
+        """Concatenate every rank's `x` [n] in rank order into `out` [size * n]."""
+        checks.check_allgather(x, out, self.size)
+        flat = self._meet(_call("allgather", x), x.view(-1), torch.cat, x.nbytes)
+        out.view(-1).copy_(flat)
+
+    def broadcast(self, x: Tensor, root: int) -> None:
+        """Overwrite `x` on every rank with `root`'s."""
+        checks.check_tensor(x, "broadcast")
+        checks.check_rank(root, self.size, "broadcast's root")
+        call = _call("broadcast", x, f"root {root}")
+        x.copy_(self._meet(call, x, lambda rows: rows[root].clone(), x.nbytes))
+
+    def barrier(self) -> None:
+        """Wait until all ranks have come here."""
+        self._meet(Call("barrier"), None, lambda _: None)
+
+    def gather(self, record: Json, root: int = 0) -> list[Json] | None:
+        """Every rank's `record`, in rank order, at `root`; None elsewhere."""
+        checks.check_rank(root, self.size, "gather's root")
+        data = records.encode(record)
+        everything = self._meet(Call("gather", f"root {root}"), data, list, len(data))
+        return [records.decode(one) for one in everything] if self.rank == root else None
+
+    def send(self, x: Tensor, to: int, tag: int = 0) -> None:
+        """Send `x`, and return when the receiver has taken it."""
+        checks.check_send(x, self.rank, self.size, to, tag)
+        try:
+            self._group.mailbox.send(Message(self._group, self.rank, to, tag, x))
+        except PeerLost as lost:
+            self._known |= lost.ranks  # this rank has now heard of them
+            raise
+
+    def recv(self, out: Tensor, source: int | None = None, tag: int = 0, timeout: float | None = None) -> int:
+        """Receive into `out` from `source` (None: whoever comes first) and return the source.
+
+        Without a source it raises `PeerLost` once for each death, when no message is there; call it again to go on.
+        """
+        checks.check_recv(out, self.rank, self.size, source, tag, timeout)
+        mailbox = self._group.mailbox
+        wanted = Expectation(mailbox, self._group, self.rank, source, tag)
+        try:
+            message = mailbox.take(wanted, timeout, self._known)
+        except PeerLost as lost:
+            self._known |= lost.ranks  # this rank has now heard of them
+            raise
+        if message.x.dtype != out.dtype or message.x.numel() != out.numel():
+            raise checks.misfit(message.source, checks.describe(message.x), out)
+        out.view(-1).copy_(message.x.view(-1))
+        return message.source
+
+    @contextmanager
+    def window(self, local: Tensor) -> Iterator[Window]:
+        """Open a window that starts with the contents of `local` [n] on each rank. Collective to open and to close."""
+        checks.check_window(local)
+        call = Call("window", dtype=local.dtype)  # the sizes may differ between ranks
+        yield SimulatedWindow(self._group, self.rank, self._meet(call, local.clone(), list, local.nbytes))
+        self._meet(Call("window's close"), None, lambda _: None)
+
+    def split(self, color: int | None, key: int = 0) -> "SimulatedCommunicator | None":
+        """Part the ranks by `color`, ordered by (`key`, rank). A rank that gives None gets None."""
+        checks.check_color(color)
+        group = self._group
+
+        def combine(rows: list[tuple[int | None, int]]) -> dict[int, tuple[_Shared, int]]:
+            places: dict[int, tuple[_Shared, int]] = {}
+            for chosen in sorted({each for each, _ in rows if each is not None}):
+                ranks = sorted((r for r, row in enumerate(rows) if row[0] == chosen), key=lambda r: (rows[r][1], r))
+                part = group.part(ranks)
+                places |= {rank: (part, new) for new, rank in enumerate(ranks)}
+            return places
+
+        place = self._meet(Call("split"), (color, key), combine).get(self.rank)
+        return None if place is None else SimulatedCommunicator(*place)
+
+    def failed(self) -> frozenset[int]:
+        """Ranks of this communicator that are dead."""
+        self._known = self._group.lost()
+        return self._known
+
+    def shrink(self) -> "SimulatedCommunicator":
+        """A communicator of the survivors, in the old order.
+
+        Where a rank is dead, this breaks off whatever else goes on in the old communicator.
+        """
+        group = self._group
+        if group.lost() and not group.revoked:
+            revoke(group, self._strand.clock)
+        self._shrinks += 1
+        alive, part = meet_survivors(
+            group, self.rank, Call("shrink"), self._shrinks, lambda ranks: (ranks, group.part(ranks))
+        )
+        return SimulatedCommunicator(part, alive.index(self.rank))
+
+    def _meet(self, call: Call, payload: P, combine: Callable[[list[P]], R], size: int = 0) -> R:
+        self._calls += 1
+        try:
+            return meet(self._group, self.rank, call, self._calls, payload, combine, size)
+        except PeerLost as lost:
+            self._known |= lost.ranks  # this rank has now heard of them
+            raise
+
+
+def _call(name: str, x: Tensor, detail: str = "") -> Call:
+    return Call(name, detail, tuple(x.shape), x.dtype)

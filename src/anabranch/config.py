@@ -1,0 +1,229 @@
+"""What a run is: every option with its default, as data. The same fields make the command line and `config.toml`."""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import tyro
+from typeguard import TypeCheckError, check_type
+
+from anabranch.data import Scale
+from anabranch.errors import UsageError, unknown_name
+from anabranch.models import Activation, VisibleUnits
+from anabranch.objectives import Precision
+from anabranch.optim import RuleName, Schedule
+
+World = Literal["auto", "single", "simulated", "mpi"]
+StopRule = Literal["epochs", "convergence"]
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What to learn from."""
+
+    data: str = "digits"
+    """digits, mnist, coursera-digits, or a path: .npz (x, y), .npy, .mat, or a folder with four IDX files."""
+    test_fraction: float = 0.2
+    """Part held out for testing, where the data have no test part of their own."""
+    scale: Scale = "auto"
+    """auto: bytes and whole numbers to [0, 1], floats as they are; minmax: to [0, 1]; standard: mean 0, variance 1."""
+    classes: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Number of classes; found from the labels unless given."""
+
+
+@dataclass(frozen=True)
+class ModelOptions:
+    """What to train."""
+
+    model: str = "dbn"
+    """dbn:784-500-500-2000 (the input first), mlp:784-500-10, or module:function returning a torch module.
+    Plain 'dbn' and 'mlp' choose sizes that fit the data."""
+    units: VisibleUnits = "bernoulli"
+    """Visible units of the lowest RBM; gaussian ones want --scale standard."""
+    initial_std: float = 0.01
+    """Standard deviation of the initial RBM weights."""
+    activation: Activation = "relu"
+    """Units of an mlp."""
+
+
+@dataclass(frozen=True)
+class ParallelOptions:
+    """How to spread the work."""
+
+    strategy: str = "averaging"
+    """allreduce: average the gradients at every step.
+    averaging: replicas learn alone, then their updates are averaged."""
+    every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """averaging: batches between two averages; an epoch unless given."""
+    workers: int = 1
+    """Number of workers."""
+    world: World = "auto"
+    """single: one process. simulated: all workers in this process, in virtual time. mpi: real processes.
+    auto: mpi under mpirun or srun, else single for one worker, else simulated."""
+    threads: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Threads of each process; the machine's cores shared out unless given."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train: every layer of a DBN (contrastive divergence), or the whole of another model (back-propagation)."""
+
+    epochs: int = 20
+    """Passes over the data: of each DBN layer, or of the model. The most, with --stop convergence."""
+    batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Examples of a minibatch, on each worker. 100 unless given; less where the data are few (64 steps an epoch)."""
+    optimizer: RuleName = "sgd"
+    """Update rule."""
+    learning_rate: float = 0.1
+    """At the start."""
+    momentum: float = 0.9
+    """Of sgd."""
+    early_momentum: float = 0.5
+    """Of sgd, until --early-epochs have passed."""
+    early_epochs: int = 5
+    """Length of the early phase, in epochs."""
+    schedule: Schedule = "constant"
+    """Course of the learning rate over the epochs."""
+    weight_cost: float = 0.0002
+    """L2 penalty on RBM weights."""
+    gibbs_steps: int = 1
+    """k of CD-k and PCD-k."""
+    persistent: bool = False
+    """Persistent contrastive divergence, with as many chains as a minibatch has examples."""
+    stop: StopRule = "epochs"
+    """epochs: a fixed number. convergence: until the error has not fallen by --tolerance for three epochs."""
+    tolerance: float = 0.01
+    """The least fall of the error that counts, as a fraction of the error."""
+    seed: int = 0
+    """Of everything: split, initial weights, order of the data, noise."""
+    dtype: Precision = "float32"
+    """bf16-mixed: bfloat16 matrix products with float32 weights."""
+
+
+@dataclass(frozen=True)
+class FineTuningOptions:
+    """How to fine-tune a pretrained DBN as a classifier, by back-propagation."""
+
+    finetune_epochs: int = 20
+    """Passes over the data; 0 leaves the network unsupervised. The most, with --finetune-stop convergence."""
+    finetune_batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """As --batch-size."""
+    finetune_optimizer: RuleName = "sgd"
+    """Update rule."""
+    finetune_learning_rate: float = 0.5
+    """At the start."""
+    finetune_momentum: float = 0.9
+    """Of sgd."""
+    finetune_schedule: Schedule = "cosine"
+    """Course of the learning rate over the epochs."""
+    finetune_stop: StopRule = "epochs"
+    """convergence: until the RMS error of all patterns has not fallen by the tolerance for three epochs."""
+    finetune_tolerance: float = 0.01
+    """As --tolerance."""
+    finetune_workers: Literal["all", "one"] = "all"
+    """one: the first worker alone, as De Filippo De Grazia et al. 2012 did."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where the results go."""
+
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
+    """The run's folder, which must not exist or be empty; runs/DATA-MODEL-DATE unless given."""
+    checkpoint_seconds: float = 10.0
+    """Least time between checkpoints; they are written at the end of an epoch."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All options of a run, in groups; on the command line the groups' names are left out."""
+
+    data: tyro.conf.OmitArgPrefixes[DataOptions] = field(default_factory=DataOptions)
+    model: tyro.conf.OmitArgPrefixes[ModelOptions] = field(default_factory=ModelOptions)
+    parallel: tyro.conf.OmitArgPrefixes[ParallelOptions] = field(default_factory=ParallelOptions)
+    training: tyro.conf.OmitArgPrefixes[TrainingOptions] = field(default_factory=TrainingOptions)
+    finetuning: tyro.conf.OmitArgPrefixes[FineTuningOptions] = field(default_factory=FineTuningOptions)
+    run: tyro.conf.OmitArgPrefixes[RunOptions] = field(default_factory=RunOptions)
+
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # De Filippo De Grazia, Stoianov & Zorzi 2012: 784-500-500-2000, minibatches of 125, 50 epochs a layer as in Hinton
+    # & Salakhutdinov 2006, fine-tuning on one processor. The paper leaves the fine-tuning's method open.
+    "degrazia": {
+        "model": {"model": "dbn:784-500-500-2000"},
+        "training": {"epochs": 50, "batch_size": 125},
+        "finetuning": {
+            "finetune_epochs": 30,
+            "finetune_batch_size": 125,
+            "finetune_learning_rate": 1.0,
+            "finetune_workers": "one",
+        },
+    },
+}
+
+
+def preset(name: str) -> Config:
+    """The options of a paper's experiment.
+
+    Raises:
+        UsageError: no such preset.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, PRESETS)
+    return updated(Config(), PRESETS[name], f"preset {name}")
+
+
+def read_toml(path: Path, base: Config) -> Config:
+    """`base`, changed by a file of tables like those of a run's `config.toml`.
+
+    Raises:
+        UsageError: no such file, no TOML, or an option that does not exist or has the wrong type.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise UsageError(f"cannot read the configuration {path}: {reason}.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not valid TOML: {error}.") from error
+    return updated(base, tables, str(path))
+
+
+def updated(config: Config, tables: dict[str, Any], source: str) -> Config:
+    """`config` with the values of nested `tables`; every name and type is checked.
+
+    Raises:
+        UsageError: naming `source`.
+    """
+    changes = {}
+    groups = {f.name: getattr(config, f.name) for f in dataclasses.fields(config)}
+    for name, table in tables.items():
+        if name not in groups:
+            raise unknown_name(f"table in {source}", name, groups)
+        if not isinstance(table, dict):
+            raise UsageError(f"{source}: '{name}' must be a table of options, [{name}], not the value {table!r}.")
+        changes[name] = _updated_group(groups[name], table, f"{source}, [{name}]")
+    return dataclasses.replace(config, **changes)
+
+
+def tables(config: Config) -> dict[str, dict[str, Any]]:
+    """The options as nested tables; those without a value are left out, for TOML has no null."""
+    groups: dict[str, dict[str, Any]] = dataclasses.asdict(config)
+    return {
+        group: {name: value for name, value in options.items() if value is not None}
+        for group, options in groups.items()
+    }
+
+
+def _updated_group(group: Any, table: dict[str, Any], source: str) -> Any:
+    hints = get_type_hints(type(group))
+    for name, value in table.items():
+        if name not in hints:
+            raise unknown_name(f"option in {source}:", name, hints)
+        try:
+            check_type(value, hints[name])
+        except TypeCheckError as error:
+            raise UsageError(f"{source}: {name} = {value!r} does not fit: {error}.") from error
+    return dataclasses.replace(group, **table)

@@ -1,0 +1,30 @@
+"""Data: where examples come from, how their values are scaled, and which worker trains on which of them.
+
+`load` reads a named data set or a file, `from_torch` takes a PyTorch data set, and both give a checked `Dataset` of two
+`Examples`. `shard` and `epoch_batches` are pure functions that say who trains on what, in which order.
+"""
+
+from anabranch.data.checks import check_unit_interval
+from anabranch.data.dataset import Dataset
+from anabranch.data.examples import Examples, in_memory
+from anabranch.data.scaling import Scale
+from anabranch.data.sharding import check_sharding, epoch_batches, shard, shard_length, steps_per_epoch
+from anabranch.data.sources import FORMATS, SOURCES, load
+from anabranch.data.torch_dataset import from_torch
+
+__all__ = [
+    "FORMATS",
+    "SOURCES",
+    "Dataset",
+    "Examples",
+    "Scale",
+    "check_sharding",
+    "check_unit_interval",
+    "epoch_batches",
+    "from_torch",
+    "in_memory",
+    "load",
+    "shard",
+    "shard_length",
+    "steps_per_epoch",
+]

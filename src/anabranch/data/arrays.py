@@ -1,0 +1,96 @@
+"""NumPy files: `.npz` with features and labels, and `.npy` with features, which may be too large for the memory."""
+
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from anabranch.data.parts import Parts, from_arrays
+from anabranch.data.tensors import Array
+from anabranch.errors import DataError
+
+MAP_ABOVE_BYTES = 256 << 20
+
+_ALIASES = {
+    "x": ("x", "x_train", "xtrain"),
+    "y": ("y", "y_train", "ytrain"),
+    "x_test": ("x_test", "xtest"),
+    "y_test": ("y_test", "ytest"),
+}
+_DAMAGE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+
+
+def load_npz(path: Path) -> Parts:
+    """Features `x` and labels `y` (optional), and optionally `x_test` and `y_test`; capitals count as small letters.
+
+    Raises:
+        DataError: the file is damaged, or has no such arrays.
+    """
+    try:
+        # numpy leaves a file that it opened itself open where the content is damaged.
+        with path.open("rb") as file:
+            archive = np.load(file, allow_pickle=False)
+            if not isinstance(archive, np.lib.npyio.NpzFile):
+                raise DataError(f"{path} holds a single array: rename it to .npy.")
+            arrays = {name: archive[name] for name in archive.files}
+    except _DAMAGE as error:
+        raise DataError(_damaged(path, error)) from error
+    return named_arrays(arrays, path)
+
+
+def named_arrays(arrays: Mapping[str, Array], path: Path) -> Parts:
+    """Parts from arrays by their names: x, y, x_test, y_test and the usual variants of these.
+
+    Raises:
+        DataError: there are no features, or two arrays claim the same role.
+    """
+    found: dict[str, Array] = {}
+    for role, aliases in _ALIASES.items():
+        names = [name for name in arrays if name.lower() in aliases]
+        if len(names) > 1:
+            raise DataError(f"{path} holds both '{names[0]}' and '{names[1]}': keep only one of them.")
+        if names:
+            found[role] = arrays[names[0]]
+    if "x" not in found:
+        names = sorted(arrays)
+        raise DataError(f"{path} holds no features 'x' (found: {', '.join(names) or 'nothing'}): name that array 'x'.")
+    return from_arrays(found["x"], found.get("y"), found.get("x_test"), found.get("y_test"), str(path))
+
+
+def load_npy(path: Path, map_above_bytes: int = MAP_ABOVE_BYTES) -> Parts:
+    """Features [n, ...] from NAME.npy, with labels [n] from NAME.labels.npy beside it if that exists.
+
+    A file of more than `map_above_bytes` stays on the disk and is mapped into memory; rows are read as they are used.
+    (Saved in Fortran order, or of a type that torch cannot use, it must be read whole all the same.)
+
+    Raises:
+        DataError: a file is damaged.
+    """
+    mapped = path.stat().st_size > map_above_bytes
+    sibling = path.with_suffix(".labels.npy")
+    labels = _read_npy(sibling, mapped=False) if sibling.is_file() else None
+    return from_arrays(_read_npy(path, mapped), labels, None, None, str(path), mapped=mapped)
+
+
+def _read_npy(path: Path, mapped: bool) -> Array:
+    try:
+        with path.open("rb") as file:
+            if file.read(2) == b"PK":
+                raise DataError(f"{path} is an archive of several arrays: rename it to .npz.")
+            file.seek(0)
+            # Copy-on-write: torch warns about read-only memory, and a stray write must not reach the user's file.
+            array: Array = (
+                np.load(path, mmap_mode="c", allow_pickle=False) if mapped else np.load(file, allow_pickle=False)
+            )
+    except _DAMAGE as error:
+        raise DataError(_damaged(path, error)) from error
+    return array
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = str(error).strip().rstrip(".").splitlines() or [type(error).__name__]
+    if "allow_pickle" in reason[0] or "pickled" in reason[0]:
+        return f"{path} is no NumPy file of numbers (it is damaged, or holds Python objects): save it again as numbers."
+    return f"{path} is damaged ({reason[0]}): save or fetch it again."

@@ -1,0 +1,100 @@
+"""The catalogue of named data sets, the file formats, and `load`, which reads either."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from anabranch.data.arrays import load_npy, load_npz
+from anabranch.data.dataset import Dataset
+from anabranch.data.idx import load_idx_folder
+from anabranch.data.matlab import load_coursera_digits, load_mat
+from anabranch.data.mnist import data_folder, mnist_folder
+from anabranch.data.parts import Parts, assemble, from_arrays
+from anabranch.data.scaling import Scale
+from anabranch.errors import UsageError, unknown_name
+
+
+def load(
+    name_or_path: str,
+    *,
+    seed: int = 0,
+    test_fraction: float = 0.2,
+    scale: Scale = "auto",
+    classes: int | None = None,
+) -> Dataset:
+    """Load a data set by its name in `SOURCES`, or from a path: a folder with IDX files, `.npz`, `.npy` or `.mat`.
+
+    Data without a test part of its own is split at random: `test_fraction` of it, chosen by `seed`, is held out.
+    `scale` is described at `scaling.fit`. `classes` is found from the labels unless it is given.
+
+    Raises:
+        UsageError: the name is unknown, the path does not exist, or an option is wrong.
+        DataError: the content is damaged or does not fit together.
+    """
+    parts = _read(name_or_path)
+    return assemble(name_or_path, parts, seed=seed, test_fraction=test_fraction, scale=scale, classes=classes)
+
+
+def _read(name_or_path: str) -> Parts:
+    if name_or_path in SOURCES:
+        return SOURCES[name_or_path]()
+    path = Path(name_or_path).expanduser()
+    separators = {os.sep, os.altsep} - {None}
+    looks_like_path = path.suffix.lower() in FORMATS or any(sign in name_or_path for sign in separators if sign)
+    if not name_or_path or not (looks_like_path or path.exists()):
+        raise unknown_name("data set", name_or_path, SOURCES)
+    if not path.exists():
+        raise UsageError(f"there is no data at {path}: give the path of an existing file or folder.")
+    return _read_path(path)
+
+
+def _read_path(path: Path) -> Parts:
+    if path.is_dir():
+        return _idx_parts(path)
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(
+            f"{path} has no known file type: use {', '.join(FORMATS)}, or a folder with the four IDX files of MNIST."
+        )
+    if not os.access(path, os.R_OK):
+        raise UsageError(f"{path} cannot be read: check its permissions.")
+    return FORMATS[path.suffix.lower()](path)
+
+
+def _idx_parts(folder: Path) -> Parts:
+    return from_arrays(*load_idx_folder(folder), str(folder))
+
+
+def _digits() -> Parts:
+    # Importing scikit-learn takes as long as importing torch, and only this source needs it.
+    from sklearn.datasets import load_digits
+
+    digits = load_digits()
+    # Whole numbers from 0 to 16, stored as float64: as integers they follow the rule for integers.
+    return from_arrays(digits.images.astype(np.int16), digits.target, None, None, "digits")
+
+
+def _mnist() -> Parts:
+    return _idx_parts(mnist_folder())
+
+
+def _coursera_digits() -> Parts:
+    home = data_folder()
+    folders = [] if home is None else [home / "coursera_digits", home]
+    for file in (folder / name for folder in folders for name in ("ex4data1_u8.mat", "ex4data1.mat")):
+        if file.is_file():
+            return load_coursera_digits(file)
+    where = "ANABRANCH_DATA is not set" if home is None else f"there is no ex4data1.mat in {home}"
+    raise UsageError(
+        f"coursera-digits cannot be downloaded, since the course's file has no licensed mirror, and {where}: "
+        "set ANABRANCH_DATA to a folder with coursera_digits/ex4data1.mat."
+    )
+
+
+SOURCES: dict[str, Callable[[], Parts]] = {
+    "digits": _digits,
+    "mnist": _mnist,
+    "coursera-digits": _coursera_digits,
+}
+FORMATS: dict[str, Callable[[Path], Parts]] = {".npz": load_npz, ".npy": load_npy, ".mat": load_mat}

@@ -1,0 +1,79 @@
+"""Files that are either whole or not there: written beside their place, flushed to the disk, then renamed into it."""
+
+import errno
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+from torch import Tensor
+
+from anabranch.errors import CheckpointError, StorageError
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a whole file atomically.
+
+    Raises:
+        StorageError: the disk is full, or the place is not writable; the old file, if any, is untouched.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise storage_error(path, error) from error
+
+
+def write_text(path: Path, content: str) -> None:
+    """As `write_bytes`, in UTF-8."""
+    write_bytes(path, content.encode())
+
+
+def write_json(path: Path, content: Any) -> None:
+    """As `write_bytes`, indented for people."""
+    write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def tensor_bytes(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+    """A safetensors file's content. Views of one flat tensor are stored one by one."""
+    # A clone: safetensors refuses tensors that share storage, as the views of flat parameters do.
+    return safetensors.torch.save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, metadata)
+
+
+def tensors_from(content: bytes, path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file's content.
+
+    Raises:
+        CheckpointError: naming `path`, when the content is damaged.
+    """
+    try:
+        return safetensors.torch.load(content)
+    except safetensors.SafetensorError as error:
+        raise CheckpointError(f"{path} is damaged ({error}): restore it from a copy, or start the run anew.") from error
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and those above it, if they are not there.
+
+    Raises:
+        StorageError: the place is not writable.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def storage_error(path: Path, error: OSError) -> StorageError:
+    """The sentence for a failed write to `path`."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageError(f"no space left to write {path}: free some, then go on with --resume.")
+    return StorageError(f"cannot write {path}: {error.strerror}; choose a folder that is writable with --out.")

@@ -1,0 +1,116 @@
+"""One rank's books of a run: its tasks are shown, recorded and checkpointed here, and resumed from here."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from anabranch.checkpoint import Checkpoints, Progress, load_newest
+from anabranch.comm.base import Communicator
+from anabranch.progress import Display, Silence
+from anabranch.record import Recorder
+from anabranch.runfolder import RunFolder
+from anabranch.signals import StopFlag
+from anabranch.strategies import EpochReport, TaskState
+from anabranch.types import Step
+
+
+class RunJournal:
+    """Keeps the books of one rank, in the run's folder.
+
+    Args:
+        folder: of the run.
+        rank: rank 0 records, shows, and says when a checkpoint is due; the others write their part of each checkpoint.
+        model: gives the whole model's tensors, for checkpoints.
+        display: where rank 0 shows the course.
+        flag: raised by signals.
+        checkpoint_seconds: least time between two checkpoints.
+
+    Raises:
+        CheckpointError: the newest checkpoint in the folder is damaged.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        rank: int,
+        model: Callable[[], dict[str, Tensor]],
+        *,
+        display: Display,
+        flag: StopFlag,
+        checkpoint_seconds: float,
+    ) -> None:
+        self._leads, self._flag, self._model = rank == 0, flag, model
+        self._display: Display = display if self._leads else Silence()
+        self._checkpoint_seconds = checkpoint_seconds
+        self._found = load_newest(folder.checkpoints, rank)
+        self._checkpoints = Checkpoints(folder.checkpoints, self._found.number if self._found else 0)
+        found = self._found.progress if self._found else None
+        self._recorder = Recorder(folder.steps, found.recorded_bytes if found else 0) if self._leads else None
+        self.finished: list[dict[str, Any]] = list(found.finished) if found else []
+        """Summaries of the finished tasks: task, epochs, error, examples, seconds."""
+        self._running: dict[str, Any] = dict(found.running) if found else {}
+        self._began = self._saved_at = time.monotonic()
+
+    @property
+    def model(self) -> dict[str, Tensor]:
+        """The whole model's tensors from the checkpoint; empty in a new run."""
+        return self._found.model if self._found else {}
+
+    def is_finished(self, task: str) -> bool:
+        """Whether the task of this name was finished before."""
+        return any(summary["task"] == task for summary in self.finished)
+
+    def restored(self, task: str) -> TaskState | None:
+        """Where the task of this name stopped before, if it did."""
+        return self._found.state if self._found and self._running.get("task") == task else None
+
+    def begin(self, task: str, epochs: int, steps: int, done: int) -> None:
+        """Start a summary and a bar."""
+        if self._running.get("task") != task:
+            self._running = {"task": task, "epochs": 0, "error": None, "examples": 0, "seconds": 0.0}
+        self._began = time.monotonic() - self._running["seconds"]
+        self._display.start(task, epochs, steps, done)
+
+    def on_step(self, step: Step) -> None:
+        """Record it, and move the bar."""
+        if self._recorder:
+            self._recorder.step(self._running["task"], step)
+            self._display.on_step(step)
+
+    def on_epoch(self, report: EpochReport) -> None:
+        """Record it, and bring the figures up to date."""
+        self._running["epochs"] = report.epoch + 1
+        self._running["error"] = report.error
+        self._running["examples"] += report.examples
+        self._running["seconds"] = time.monotonic() - self._began
+        if self._recorder:
+            self._recorder.epoch(report, self._running["seconds"])
+            self._display.on_epoch(report)
+
+    def checkpoint_due(self) -> bool:
+        """After `checkpoint_seconds`, by the clock of rank 0."""
+        return self._leads and time.monotonic() - self._saved_at >= self._checkpoint_seconds
+
+    def stop_signal(self) -> int:
+        """The signal that this process has had, or 0."""
+        return self._flag.signal_number
+
+    def save(self, state: TaskState, comm: Communicator) -> None:
+        """Write a checkpoint with all ranks of `comm`."""
+        recorded = self._recorder.flush() if self._recorder else 0
+        progress = Progress(self._running, list(state.errors), state.steps, self.finished, recorded)
+        self._checkpoints.save(progress, self._model(), state, comm)
+        self._saved_at = time.monotonic()
+
+    def end(self) -> None:
+        """Close the running task's summary."""
+        self.finished.append(self._running)
+        self._running = {}
+
+    def close(self) -> None:
+        """Bring the record to the disk."""
+        if self._recorder:
+            self._recorder.flush()
+            self._recorder.close()

@@ -1,0 +1,178 @@
+"""Starting the ranks: this process, a simulated world within it, or mpirun; or joining an MPI job that has begun."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import IO
+
+from anabranch.errors import UsageError
+
+TERMINAL = "ANABRANCH_TERMINAL"
+"""Environment variable, set by the launcher: width in columns of the terminal behind mpirun's pipe."""
+
+REPORT = "ANABRANCH_REPORT"
+"""Environment variable, set by the launcher: where the first rank that fails writes its sentence."""
+
+WORTH_THREADS = 10_000_000  # parameters times batch size, from where several threads pay
+
+_SIZES = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS")
+_RANKS = ("OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK")
+
+
+def started_ranks(environment: Mapping[str, str] = os.environ) -> int:
+    """How many ranks the mpirun or srun above this process has started; 0 without one."""
+    sizes = [int(environment[name]) for name in _SIZES if environment.get(name, "").isdigit()]
+    if any(name in environment for name in _RANKS):
+        return max([1, *sizes])
+    steps = environment.get("SLURM_STEP_NUM_TASKS", "")  # srun without an MPI plugin
+    return int(steps) if steps.isdigit() and int(steps) > 1 else 0
+
+
+def own_rank(environment: Mapping[str, str] = os.environ) -> int:
+    """This process's rank among those that mpirun or srun has started; 0 without one."""
+    ranks = [int(environment[name]) for name in (*_RANKS, "SLURM_PROCID") if environment.get(name, "").isdigit()]
+    return ranks[0] if ranks and started_ranks(environment) else 0
+
+
+def cores() -> int:
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def useful_threads(parameters: int, batch: int, ranks_here: int) -> int:
+    """Threads for one rank: its share of this machine's cores, or one where a step is too short to be shared.
+
+    A batch of matrix products of 10 million multiplications takes 0.2 ms on one core, about what two threads spend on
+    meeting each other when another process wants a core.
+    """
+    if parameters * batch < WORTH_THREADS:
+        return 1
+    return max(1, cores() // ranks_here)
+
+
+def run_mpirun(workers: int, arguments: Sequence[str]) -> int:
+    """Run `python -m anabranch ARGUMENTS` on `workers` ranks of this machine (or allocation); return the exit code.
+
+    A Ctrl-C reaches the ranks as SIGUSR1, for mpirun would kill them at once; a second one kills them.
+
+    Raises:
+        UsageError: no mpirun is found.
+    """
+    mpirun = find_mpirun()
+    with tempfile.TemporaryDirectory(prefix="anabranch-", dir=_shared_memory()) as private:
+        report = Path(private) / "report"
+        environment = os.environ | {
+            REPORT: str(report),
+            "PRTE_ALLOW_RUN_AS_ROOT": "1",
+            "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        }
+        if sys.stdout.isatty():
+            environment[TERMINAL] = str(shutil.get_terminal_size().columns)
+        command = [*mpirun_command(mpirun, workers, private), sys.executable, "-m", "anabranch", *arguments]
+        code = _supervise(command, environment)
+        return _reported(report, code)
+
+
+def find_mpirun() -> str:
+    """The mpirun of the MPI that mpi4py will load: this environment's own if it has one, else the machine's.
+
+    Raises:
+        UsageError: there is none.
+    """
+    own = Path(sys.executable).parent / "mpirun"
+    found = str(own) if own.exists() else shutil.which("mpirun") or shutil.which("mpiexec")
+    if found is None:
+        raise UsageError(
+            "no mpirun found: load your cluster's MPI module, or install one with  pip install 'anabranch[mpi]'."
+        )
+    return found
+
+
+def mpirun_command(mpirun: str, workers: int, private: str) -> list[str]:
+    """The command that starts `workers` ranks; `private` is a folder for the shared memory of this run alone."""
+    version = subprocess.run(
+        [mpirun, "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PRTE_ALLOW_RUN_AS_ROOT": "1", "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1"},
+    ).stdout
+    command = [mpirun, "-n", str(workers)]
+    if "Open MPI" not in version:
+        return command
+    command += ["--oversubscribe", "--bind-to", "none"]
+    if os.geteuid() == 0:
+        command.append("--allow-run-as-root")
+    settings = {"mpi_yield_when_idle": "1"}
+    if Path(mpirun).parent == Path(sys.executable).parent:
+        # The wheel knows no fast network, and naming its components cuts the start from 1.3 to 0.3 seconds. A site's
+        # own MPI chooses for itself.
+        settings |= {"pml": "ob1", "btl": "self,sm,tcp", "osc": "^ucx"}
+        settings |= {"btl_sm_backing_directory": private, "osc_sm_backing_directory": private}
+    for name, value in settings.items():
+        command += ["--mca", name, value]
+    return command
+
+
+def _supervise(command: list[str], environment: Mapping[str, str]) -> int:
+    # A session of its own: the terminal's Ctrl-C must reach this process alone, which passes it on.
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
+    interrupts = 0
+
+    def pass_on(_number: int, _frame: object) -> None:
+        nonlocal interrupts
+        interrupts += 1
+        process.send_signal(signal.SIGUSR1 if interrupts == 1 else signal.SIGTERM)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        reader = threading.Thread(target=_pass_stderr, args=(process.stderr,), daemon=True)
+        reader.start()
+        code = process.wait()
+        reader.join()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 128 + signal.SIGINT if interrupts > 1 else code
+
+
+def _pass_stderr(stream: IO[bytes] | None) -> None:
+    """Pass on what the ranks say, without mpirun's framed remarks about a rank that failed: that rank has said why."""
+    framed = False
+    for line in stream or ():
+        if line.startswith(b"-" * 20):
+            framed = not framed
+        elif not framed:
+            sys.stderr.buffer.write(line)
+            sys.stderr.flush()
+
+
+def _reported(report: Path, code: int) -> int:
+    if not report.exists():
+        return code
+    first, _, sentence = report.read_text(encoding="utf-8").partition("\n")
+    print(sentence, file=sys.stderr)
+    return int(first)
+
+
+def report_failure(code: int, sentence: str) -> None:
+    """Say why this rank fails: to the launcher if there is one (the first rank that comes is heard), else directly."""
+    path = os.environ.get(REPORT)
+    if path is None:
+        print(sentence, file=sys.stderr, flush=True)
+        return
+    try:
+        with Path(path).open("x", encoding="utf-8") as file:
+            file.write(f"{code}\n{sentence}")
+    except FileExistsError:
+        pass
+
+
+def _shared_memory() -> str | None:
+    return "/dev/shm" if Path("/dev/shm").is_dir() and os.access("/dev/shm", os.W_OK) else None

@@ -1,0 +1,8 @@
+"""Models: plain torch modules whose parameters are views of one flat tensor."""
+
+from anabranch.models.dbn import DBN
+from anabranch.models.flat import flat_parameters
+from anabranch.models.mlp import Activation, mlp
+from anabranch.models.rbm import RBM, VisibleUnits
+
+__all__ = ["DBN", "RBM", "Activation", "VisibleUnits", "flat_parameters", "mlp"]

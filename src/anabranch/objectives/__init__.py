@@ -1,0 +1,7 @@
+"""Objectives: flat weights, and the gradient of a loss on one batch."""
+
+from anabranch.objectives.backprop import BackPropagation, Loss
+from anabranch.objectives.base import Objective, Precision
+from anabranch.objectives.contrastive import ContrastiveDivergence
+
+__all__ = ["BackPropagation", "ContrastiveDivergence", "Loss", "Objective", "Precision"]

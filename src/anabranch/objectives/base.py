@@ -1,0 +1,37 @@
+"""What a strategy sees of a model: flat weights, and the gradient of a loss on one batch."""
+
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from anabranch.types import Batch
+
+Precision = Literal["float32", "bf16-mixed", "float64"]
+"""Of the arithmetic. bf16-mixed: bfloat16 matrix products, float32 weights, statistics and updates."""
+
+
+def weight_dtype(precision: Precision) -> torch.dtype:
+    """The dtype of weights, gradients and data under `precision`."""
+    return torch.float64 if precision == "float64" else torch.float32
+
+
+class Objective(Protocol):
+    """A loss over batches as a function of flat weights. It may be noisy: its noise is its own."""
+
+    @property
+    def weights(self) -> Tensor:
+        """[P], contiguous; the model's parameters are views of it."""
+        ...
+
+    def gradient(self, batch: Batch) -> tuple[float, Tensor]:
+        """The mean loss over the batch, and its gradient [P]. The tensor is overwritten by the next call."""
+        ...
+
+    def start_epoch(self, seed: int) -> None:
+        """Make all noise until the next call a function of `seed` alone, so that a resumed epoch repeats it."""
+        ...
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors beside the weights that must survive from one epoch to the next; restored by writing into them."""
+        ...

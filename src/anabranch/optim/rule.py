@@ -1,0 +1,119 @@
+"""Update rules of torch.optim on one flat tensor, with schedules by the epoch. We write none of our own."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import lr_scheduler
+
+from anabranch.errors import UsageError
+
+RuleName = Literal["sgd", "adagrad", "adam", "adamw"]
+Schedule = Literal["constant", "linear", "cosine"]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An update rule and its schedule, as data.
+
+    Attributes:
+        name: which rule of torch.optim.
+        learning_rate: at the start.
+        momentum: of SGD; the other rules have their own.
+        early_momentum: until `early_epochs` have passed (Hinton's guide: 0.5 for five epochs, then 0.9).
+        early_epochs: length of that phase, in epochs.
+        schedule: course of the learning rate: constant, or falling to zero over `epochs` (linear, cosine).
+        epochs: length of the schedule, in epochs.
+    """
+
+    name: RuleName = "sgd"
+    learning_rate: float = 0.1
+    momentum: float = 0.0
+    early_momentum: float = 0.0
+    early_epochs: int = 0
+    schedule: Schedule = "constant"
+    epochs: int = 1
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
+            raise UsageError(f"the learning rate must be a positive number, not {self.learning_rate}.")
+        for value in (self.momentum, self.early_momentum):
+            if not 0 <= value < 1:
+                raise UsageError(f"momentum must lie in [0, 1), not {value}.")
+
+    def build(self, weights: Tensor) -> "FlatOptimizer":
+        """The rule at work on `weights` [P]."""
+        return FlatOptimizer(self, weights)
+
+
+DEFAULT_RULE = Rule()
+"""Plain SGD at a rate of 0.1."""
+
+
+class FlatOptimizer:
+    """A torch optimizer over one flat tensor, its schedule, and its state as named tensors."""
+
+    def __init__(self, rule: Rule, weights: Tensor) -> None:
+        self._rule, self._weights = rule, weights
+        self._optimizer = _optimizer(rule, weights)
+        self._scheduler = _scheduler(rule, self._optimizer)
+        self._epoch = 0
+        self._set_momentum()
+
+    @property
+    def learning_rate(self) -> float:
+        """In force now."""
+        return float(self._optimizer.param_groups[0]["lr"])
+
+    def step(self, gradient: Tensor) -> None:
+        """Update the weights in place with `gradient` [P]."""
+        self._weights.grad = gradient
+        self._optimizer.step()
+
+    def advance(self, epoch: int) -> None:
+        """Bring the schedules to the start of `epoch` (counted from 0). Only forward."""
+        while self._epoch < epoch:
+            self._scheduler.step()
+            self._epoch += 1
+        self._set_momentum()
+
+    def state(self) -> dict[str, Tensor]:
+        """Momentum buffers, accumulators and counters, by name; empty before the first step."""
+        return dict(self._optimizer.state.get(self._weights, {}))
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        """Take over what `state()` returned. The schedule is not in it: `advance` sets that."""
+        if state:
+            self._optimizer.state[self._weights] = {name: tensor.clone() for name, tensor in state.items()}
+
+    def _set_momentum(self) -> None:
+        if self._rule.name == "sgd" and self._rule.early_epochs:
+            early = self._epoch < self._rule.early_epochs
+            momentum = self._rule.early_momentum if early else self._rule.momentum
+            self._optimizer.param_groups[0]["momentum"] = momentum
+
+
+def _optimizer(rule: Rule, weights: Tensor) -> torch.optim.Optimizer:
+    # Fused: one pass over memory instead of one per arithmetic operation.
+    common: dict[str, Any] = {"lr": rule.learning_rate, "fused": True}
+    match rule.name:
+        case "sgd":
+            return torch.optim.SGD([weights], momentum=rule.momentum, **common)
+        case "adagrad":
+            return torch.optim.Adagrad([weights], **common)
+        case "adam":
+            return torch.optim.Adam([weights], **common)
+        case "adamw":
+            return torch.optim.AdamW([weights], **common)
+
+
+def _scheduler(rule: Rule, optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:
+    match rule.schedule:
+        case "constant":
+            return lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
+        case "cosine":
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, rule.epochs))
+        case "linear":
+            return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=max(1, rule.epochs))

@@ -1,0 +1,129 @@
+"""A run's folder: the resolved `config.toml`, `steps.jsonl`, `summary.json`, `model.safetensors`, checkpoints."""
+
+import dataclasses
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from anabranch.config import Config, RunOptions, read_toml, tables
+from anabranch.errors import CheckpointError, UsageError
+from anabranch.files import make_folder, write_text
+
+# What may differ when a run is resumed, for it does not touch the result: synchronous strategies give the same bits in
+# every world (docs/decisions/0003).
+FREE = {("parallel", "world"), ("run", "out"), ("run", "checkpoint_seconds")}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The places in a run's folder."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """All options, resolved."""
+        return self.path / "config.toml"
+
+    @property
+    def steps(self) -> Path:
+        """The record."""
+        return self.path / "steps.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        """The results."""
+        return self.path / "summary.json"
+
+    @property
+    def model(self) -> Path:
+        """The trained model."""
+        return self.path / "model.safetensors"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def create(self, config: Config) -> None:
+        """Make the folder, with its `config.toml`.
+
+        Raises:
+            UsageError: there is something in it already.
+            StorageError: it cannot be written.
+        """
+        if self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir())):
+            raise UsageError(
+                f"{self.path} exists and is not empty: choose another --out, or go on with it by --resume {self.path}."
+            )
+        make_folder(self.path)
+        write_text(self.config, tomli_w.dumps(tables(config)))
+
+    def check_same(self, config: Config) -> None:
+        """Check that the run in this folder has these options.
+
+        Raises:
+            UsageError: it has others, which would change its result.
+        """
+        then, now = flat(read_toml(self.config, Config())), flat(config)
+        for key in now:
+            if key not in FREE and then[key] != now[key]:
+                raise _other_option(self.path, key, then[key], now[key])
+
+    def finished_summary(self) -> dict[str, Any] | None:
+        """The summary of a finished run, or None."""
+        try:
+            content: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.summary} cannot be read: delete it to compute it anew.") from error
+        return content
+
+
+def default_path(config: Config) -> Path:
+    """runs/DATA-MODEL-DATE in the current folder, with a number where that exists."""
+    data = Path(config.data.data).stem
+    model = config.model.model.replace(":", "-").replace("/", "-")
+    base = f"{data}-{model}-{time.strftime('%Y%m%d-%H%M%S')}"
+    paths = (Path("runs") / (base + (f"-{n}" if n else "")) for n in range(1000))
+    return next(path for path in paths if not path.exists())
+
+
+def resumed_config(folder: RunFolder, asked: Config, given: Config) -> Config:
+    """The configuration of the run in `folder`, with what may change taken from `asked`.
+
+    `given` holds the defaults that the command line started from: what `asked` changed must agree with the run.
+
+    Raises:
+        UsageError: no run there, or an option that would change its result.
+    """
+    if not folder.config.is_file():
+        raise UsageError(f"there is no run in {folder.path} (no config.toml): give the folder of a run to --resume.")
+    saved = read_toml(folder.config, Config())
+    then, now, default = (flat(config) for config in (saved, asked, given))
+    for key, value in now.items():
+        if value != default[key] and value != then[key] and key not in FREE:
+            raise _other_option(folder.path, key, then[key], value)
+    world = asked.parallel.world if asked.parallel.world != "auto" else saved.parallel.world
+    return dataclasses.replace(
+        saved,
+        parallel=dataclasses.replace(saved.parallel, world=world),
+        run=RunOptions(str(folder.path), asked.run.checkpoint_seconds),
+    )
+
+
+def flat(config: Config) -> dict[tuple[str, str], Any]:
+    """All options by (group, name)."""
+    return {(g, name): value for g, options in dataclasses.asdict(config).items() for name, value in options.items()}
+
+
+def _other_option(path: Path, key: tuple[str, str], then: Any, now: Any) -> UsageError:
+    return UsageError(
+        f"the run in {path} has {key[1].replace('_', '-')} {then}, not {now}: "
+        "a resumed run keeps its options; leave that option out, or start a new run."
+    )

@@ -1,0 +1,1 @@
+"""Experiments in the simulated world: sweeps over the number of workers."""

@@ -1,0 +1,29 @@
+"""Strategies: one algorithm, one paper, one file; and the catalogue of them."""
+
+from anabranch.strategies.allreduce import Allreduce
+from anabranch.strategies.averaging import Averaging
+from anabranch.strategies.base import Strategy, carry_out
+from anabranch.strategies.catalogue import CATALOGUE, strategy
+from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
+from anabranch.strategies.shard import Shard
+from anabranch.strategies.stopping import Convergence, FixedEpochs, Stopping
+from anabranch.strategies.task import Task
+
+__all__ = [
+    "CATALOGUE",
+    "Allreduce",
+    "Averaging",
+    "Convergence",
+    "EpochReport",
+    "FixedEpochs",
+    "Journal",
+    "Monitor",
+    "Shard",
+    "Silent",
+    "Stopping",
+    "Strategy",
+    "Task",
+    "TaskState",
+    "carry_out",
+    "strategy",
+]

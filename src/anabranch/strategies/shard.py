@@ -1,0 +1,68 @@
+"""A rank's part of the training data, and how an epoch cuts it into batches."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from anabranch.data import sharding
+from anabranch.types import Batch
+
+
+class Rows(Protocol):
+    """Examples that are read by their numbers: `data.Examples`, or what computes them on the way."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, index: Tensor, dtype: torch.dtype) -> Batch:
+        """The examples at `index` [batch] int64."""
+        ...
+
+    def chunks(self, size: int, dtype: torch.dtype) -> Iterator[Batch]:
+        """All examples in order, at most `size` at a time."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The rows `members` of `source`, which are this rank's; every rank makes as many steps an epoch.
+
+    Attributes:
+        source: the rows.
+        members: [n] int64, this rank's rows of `source`.
+        total: examples on all ranks together.
+        rank: of this rank.
+        size: number of ranks.
+        batch_size: the most examples of a batch, per rank.
+        seed: of the order in which an epoch visits them.
+        dtype: of the batches.
+    """
+
+    source: Rows
+    members: Tensor
+    total: int
+    rank: int
+    size: int
+    batch_size: int
+    seed: int
+    dtype: torch.dtype = torch.float32
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    @property
+    def steps(self) -> int:
+        """Batches an epoch, on every rank."""
+        return sharding.steps_per_epoch(self.total, self.size, self.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[Batch]:
+        """Each example of the shard once, in an order of the epoch's own."""
+        for positions in sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size):
+            yield self.source.take(self.members[positions], self.dtype)
+
+    def in_order(self, size: int) -> Iterator[Batch]:
+        """The whole shard, at most `size` examples at a time, in the order of `members`."""
+        for start in range(0, len(self), size):
+            yield self.source.take(self.members[start : start + size], self.dtype)

@@ -1,0 +1,147 @@
+"""What a strategy is given: an objective, this rank's batches, and when to end.
+
+Stopping is data, and every decision that ranks must share (the end, a checkpoint, an interruption) is taken in one
+place: `_end_epoch`, after one small allreduce. A rank that left its loop alone would leave the others waiting.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from anabranch.comm.base import Communicator
+from anabranch.errors import DivergedError, Interrupted
+from anabranch.objectives.base import Objective
+from anabranch.optim import FlatOptimizer, Rule
+from anabranch.seeding import derive_seed
+from anabranch.strategies.monitor import EpochReport, Monitor, Silent, TaskState
+from anabranch.strategies.shard import Shard
+from anabranch.strategies.stopping import Stopping
+from anabranch.types import Batch, Step
+
+Measure = Callable[[], tuple[float, int]]
+"""This rank's part of the error that the stopping criterion watches: (sum over examples, number of examples)."""
+
+
+class Task:
+    """One rank's part of one training task.
+
+    Args:
+        objective: what is trained.
+        shard: this rank's examples.
+        stopping: the criterion; the same on every rank.
+        seed: of this rank's noise.
+        name: for messages, such as "layer 1 (784-500)".
+        restored: where an earlier run stopped.
+        monitor: hears of every step and epoch.
+        measure: the error that `stopping` watches; by default the mean loss of the epoch's own batches.
+        finish: turns the mean of `measure` into the error (the root of a mean square, say).
+    """
+
+    def __init__(
+        self,
+        objective: Objective,
+        shard: Shard,
+        stopping: Stopping,
+        *,
+        seed: int = 0,
+        name: str = "training",
+        restored: TaskState | None = None,
+        monitor: Monitor | None = None,
+        measure: Measure | None = None,
+        finish: Callable[[float], float] = float,
+    ) -> None:
+        self.objective, self.shard, self.stopping, self.name = objective, shard, stopping, name
+        self._seed, self._monitor = seed, monitor or Silent()
+        self._measure, self._finish = measure, finish
+        self._restored = restored or TaskState()
+        self.errors: list[float] = list(self._restored.errors)
+        self._steps = self._restored.steps
+        self._kept: dict[str, Tensor] = {}
+        self._optimizers: list[FlatOptimizer] = []
+        self._loss_sum, self._examples = 0.0, 0
+        for key, tensor in objective.state().items():
+            self.keep(f"objective.{key}", tensor)
+
+    @property
+    def epoch(self) -> int:
+        """Finished epochs, which is the number of the running one, counted from 0."""
+        return len(self.errors)
+
+    def keep(self, name: str, tensor: Tensor) -> None:
+        """Have `tensor` in every checkpoint; in a resumed run it is filled with what was saved, now."""
+        self._kept[name] = tensor
+        if name in self._restored.tensors:
+            tensor.copy_(self._restored.tensors[name])
+
+    def optimizer(self, rule: Rule, weights: Tensor) -> FlatOptimizer:
+        """`rule` at work on `weights` [P], with its schedule driven by the epochs and its state in every checkpoint."""
+        optimizer = rule.build(weights)
+        prefix = f"optimizer.{len(self._optimizers)}."
+        saved = self._restored.tensors.items()
+        optimizer.restore({name.removeprefix(prefix): t for name, t in saved if name.startswith(prefix)})
+        self._optimizers.append(optimizer)
+        return optimizer
+
+    def epochs(self, comm: Communicator) -> Iterator[Iterator[Batch]]:
+        """The batches of one epoch after another, until all ranks agree to end.
+
+        Raises:
+            Interrupted: a signal came on some rank; a checkpoint was written.
+        """
+        while not (self.errors and self.stopping.done(self.errors)):
+            self.objective.start_epoch(derive_seed(self._seed, self.epoch))
+            for optimizer in self._optimizers:
+                optimizer.advance(self.epoch)
+            self._loss_sum, self._examples = 0.0, 0
+            yield self.shard.batches(self.epoch)
+            self._end_epoch(comm)
+
+    def step(self, loss: float, batch: Batch) -> Step:
+        """Account for one update.
+
+        Raises:
+            DivergedError: the loss is not finite.
+        """
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss became {loss}")
+        step = Step(self._steps, self.epoch, loss, len(batch))
+        self._steps += 1
+        self._loss_sum += loss * len(batch)
+        self._examples += len(batch)
+        self._monitor.on_step(step)
+        return step
+
+    def _end_epoch(self, comm: Communicator) -> None:
+        if not bool(torch.isfinite(self.objective.weights).all()):
+            raise self._diverged("the weights became infinite or NaN")
+        error_sum, error_count = self._measure() if self._measure else (self._loss_sum, self._examples)
+        sums = torch.tensor([error_sum, error_count, self._loss_sum, self._examples], dtype=torch.float64)
+        comm.allreduce(sums, op="sum")
+        wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
+        comm.allreduce(wishes, op="max")
+        error = self._finish(float(sums[0] / sums[1]))
+        self.errors.append(error)
+        last = self.stopping.done(self.errors)
+        loss, examples = float(sums[2] / sums[3]), int(sums[3])
+        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
+        self._monitor.on_epoch(EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last))
+        signal_number, checkpoint_due = (int(wish) for wish in wishes)
+        if signal_number or checkpoint_due or last:
+            self._monitor.save(self._state(), comm)
+        if signal_number:
+            raise Interrupted(signal_number, f"stopped by a signal in {self.name} after epoch {self.epoch}.")
+
+    def _state(self) -> TaskState:
+        tensors = dict(self._kept)
+        for number, optimizer in enumerate(self._optimizers):
+            tensors |= {f"optimizer.{number}.{name}": tensor for name, tensor in optimizer.state().items()}
+        return TaskState(tuple(self.errors), self._steps, tensors)
+
+    def _diverged(self, what: str) -> DivergedError:
+        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
+        return DivergedError(
+            f"{what} in {self.name}, epoch {self.epoch + 1}, at learning rate {rate:g}: "
+            f"use a lower learning rate (try {rate / 10:g}); the last good checkpoint is kept."
+        )

@@ -1,0 +1,91 @@
+"""The results of a run: `model.safetensors`, `summary.json`, and the few lines that a person reads at the end."""
+
+import hashlib
+import json
+import platform
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anabranch import __version__
+from anabranch.config import Config
+from anabranch.files import tensor_bytes, write_bytes, write_json
+from anabranch.models import DBN
+from anabranch.runfolder import RunFolder
+
+
+def write_results(
+    folder: RunFolder,
+    config: Config,
+    model: nn.Module,
+    network: nn.Module | None,
+    tasks: list[dict[str, Any]],
+    test_error: float | None,
+    process_seconds: float,
+) -> dict[str, Any]:
+    """Write `model.safetensors` and `summary.json`; return the summary.
+
+    Args:
+        folder: of the run.
+        config: all options.
+        model: what was trained: a DBN, or another network.
+        network: what classifies: the fine-tuned copy of a DBN, or `model` itself; None for an unsupervised run.
+        tasks: summaries of the tasks.
+        test_error: a fraction, or None without labels.
+        process_seconds: how long this process has run, evaluation included.
+    """
+    tensors = {f"{'dbn' if isinstance(model, DBN) else 'network'}.{k}": t for k, t in model.state_dict().items()}
+    if network is not None and network is not model:
+        tensors |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    metadata = {"model": config.model.model, "units": config.model.units, "anabranch": __version__}
+    write_bytes(folder.model, tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
+    seconds = sum(task["seconds"] for task in tasks)
+    examples = sum(task["examples"] for task in tasks)
+    summary = {
+        "test_error": test_error,
+        "seconds": round(seconds, 3),
+        "samples_per_second": round(examples / seconds, 1) if seconds else None,
+        "examples": examples,
+        "weights_sha256": weights_sha256(tensors),
+        "data": config.data.data,
+        "model": config.model.model,
+        "strategy": config.parallel.strategy,
+        "every": config.parallel.every,
+        "workers": config.parallel.workers,
+        "world": config.parallel.world,
+        "seed": config.training.seed,
+        "dtype": config.training.dtype,
+        "threads": torch.get_num_threads(),
+        "tasks": [task | {"seconds": round(task["seconds"], 3)} for task in tasks],
+        "process_seconds": round(process_seconds, 3),
+        "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
+    }
+    write_json(folder.summary, summary)
+    return summary
+
+
+def weights_sha256(tensors: dict[str, Tensor]) -> str:
+    """One hash over the bytes of all tensors, in the order of their names."""
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
+    """What a person wants to know at the end."""
+    lines = []
+    for task in summary["tasks"]:
+        figures = f"{task['epochs']} epochs, error {task['error']:.4g}, {task['seconds']:.1f} s"
+        lines.append(f"  {task['task']:<22} {figures}")
+    error = summary["test_error"]
+    lines.append("" if error is None else f"test error {100 * error:.2f} %")
+    rate = summary["samples_per_second"] or 0.0
+    lines.append(
+        f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s, {summary['workers']} worker(s), "
+        f"{summary['strategy']}, {summary['world']} world, {summary['threads']} thread(s) a process"
+    )
+    lines.append(f"files in {folder.path}: config.toml, steps.jsonl, summary.json, model.safetensors, checkpoints/")
+    return [line for line in lines if line]

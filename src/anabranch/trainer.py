@@ -1,0 +1,176 @@
+"""A run from data to results, as each rank executes it: pretraining, fine-tuning, evaluation, files."""
+
+import math
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from torch import Tensor, nn
+
+from anabranch.build import build_model
+from anabranch.comm.base import Communicator
+from anabranch.config import Config
+from anabranch.data import Dataset, check_sharding, check_unit_interval, shard
+from anabranch.evaluate import CHUNK, classification_error, squared_output_error
+from anabranch.journal import RunJournal
+from anabranch.models import DBN
+from anabranch.objectives import BackPropagation
+from anabranch.objectives.base import weight_dtype
+from anabranch.plans import (
+    batch_size,
+    finetuning_batch_size,
+    finetuning_stopping,
+    finetuning_strategy,
+    finetuning_workers,
+    pretraining_plan,
+    training_stopping,
+    training_strategy,
+)
+from anabranch.pretrain import pretrain
+from anabranch.progress import Display
+from anabranch.runfolder import RunFolder
+from anabranch.seeding import derive_seed, generator
+from anabranch.signals import StopFlag
+from anabranch.strategies import Shard, Stopping, Strategy, Task, carry_out
+from anabranch.summary import write_results
+
+FINE_TUNING, TRAINING = "fine-tuning", "training"
+_LAYERS, _SUPERVISED, _HEAD = (int.from_bytes(word) for word in (b"layers", b"superv", b"head"))
+
+
+@dataclass
+class Trainer:
+    """One rank's part of a run. `config.model.model` must be resolved (`build.resolve_model`).
+
+    Attributes:
+        config: all options.
+        dataset: the data; every rank has them all, and trains on its shard.
+        folder: of the run; it exists.
+        display: rank 0 shows the course there.
+        flag: raised by signals.
+    """
+
+    config: Config
+    dataset: Dataset
+    folder: RunFolder
+    display: Display
+    flag: StopFlag
+
+    def run(self, comm: Communicator) -> dict[str, Any] | None:
+        """Train, evaluate, and write the results; the summary at rank 0, None elsewhere.
+
+        Raises:
+            DivergedError: a loss or weights are no longer finite.
+            Interrupted: a signal came; a checkpoint was written.
+            StorageError: a file cannot be written.
+        """
+        began = time.monotonic()
+        config, dtype = self.config, weight_dtype(self.config.training.dtype)
+        model = build_model(config.model, self.dataset, config.training.seed, dtype)
+        journal = RunJournal(
+            self.folder,
+            comm.rank,
+            partial(named_tensors, model),
+            display=self.display,
+            flag=self.flag,
+            checkpoint_seconds=config.run.checkpoint_seconds,
+        )
+        if journal.model:
+            model.load_state_dict(journal.model)
+        network = self._train(model, comm, journal)
+        journal.close()
+        summary = None
+        if comm.rank == 0:
+            test = self.dataset.test.chunks(CHUNK, dtype)
+            error = classification_error(network, test) if network and self.dataset.classes else None
+            summary = write_results(
+                self.folder, config, model, network, journal.finished, error, time.monotonic() - began
+            )
+        comm.barrier()
+        return summary
+
+    def _train(self, model: nn.Module, comm: Communicator, journal: RunJournal) -> nn.Module | None:
+        """Train `model`; return what classifies in the end, or None for an unsupervised run."""
+        options, batch = self.config.training, batch_size(self.config, len(self.dataset.train))
+        if not isinstance(model, DBN):
+            part = self._shard(comm, batch)
+            stopping = training_stopping(options)
+            self._supervise(TRAINING, model, part, stopping, training_strategy(self.config), comm, journal)
+            return model
+        plan = pretraining_plan(self.config, batch, derive_seed(options.seed, _LAYERS))
+        pretrain(model, self._shard(comm, batch), plan, comm, journal)
+        return self._fine_tune(model, comm, journal)
+
+    def _fine_tune(self, dbn: DBN, comm: Communicator, journal: RunJournal) -> nn.Module | None:
+        options = self.config.finetuning
+        if not (self.dataset.classes and options.finetune_epochs):
+            return None
+        network = dbn.classifier(self.dataset.classes, generator=generator(_HEAD, self.config.training.seed))
+        group = comm.split(0 if comm.rank < finetuning_workers(self.config) else None)
+        if group is not None:
+            part = self._shard(group, finetuning_batch_size(self.config, len(self.dataset.train)))
+            stopping, strategy = finetuning_stopping(options), finetuning_strategy(self.config)
+            self._supervise(FINE_TUNING, network, part, stopping, strategy, group, journal)
+        return network
+
+    def _supervise(
+        self,
+        name: str,
+        network: nn.Module,
+        part: Shard,
+        stopping: Stopping,
+        strategy: Strategy,
+        comm: Communicator,
+        journal: RunJournal,
+    ) -> None:
+        """Back-propagation of the cross-entropy, stopped by the RMS error where that is asked for."""
+        options = self.config
+        watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
+        task = Task(
+            BackPropagation(network, precision=options.training.dtype),
+            part,
+            stopping,
+            seed=derive_seed(options.training.seed, _SUPERVISED, comm.rank),
+            name=name,
+            restored=journal.restored(name),
+            monitor=journal,
+            measure=(lambda: squared_output_error(network, part.in_order(CHUNK))) if watched == "convergence" else None,
+            finish=math.sqrt if watched == "convergence" else float,
+        )
+        carry_out(strategy, task, comm, journal)
+
+    def _shard(self, comm: Communicator, batch_size: int) -> Shard:
+        train, options = self.dataset.train, self.config.training
+        members = shard(len(train), comm.rank, comm.size, options.seed)
+        dtype = weight_dtype(options.dtype)
+        return Shard(train, members, len(train), comm.rank, comm.size, batch_size, options.seed, dtype)
+
+
+def check(config: Config, dataset: Dataset) -> None:
+    """Find what is wrong with a run's options before it starts.
+
+    Raises:
+        UsageError: an option is out of its range, does not fit the data, or two do not go together.
+        DataError: the data do not suit the model's units.
+    """
+    t, f = config.training, config.finetuning
+    examples = len(dataset.train)
+    batch = batch_size(config, examples)
+    check_sharding(examples, config.parallel.workers, batch)
+    training_strategy(config)
+    training_stopping(t)
+    if not config.model.model.startswith("dbn:"):
+        return
+    pretraining_plan(config, batch, seed=0)
+    if config.model.units == "bernoulli":
+        check_unit_interval(dataset.train, dataset.name)
+    if f.finetune_epochs and dataset.classes:
+        check_sharding(examples, finetuning_workers(config), finetuning_batch_size(config, examples))
+        finetuning_strategy(config)
+        finetuning_stopping(f)
+
+
+def named_tensors(model: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers, by name."""
+    return dict(model.state_dict())
