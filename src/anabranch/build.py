@@ -2,15 +2,17 @@
 
 import importlib
 import sys
+import traceback
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from anabranch.config import ModelOptions
 from anabranch.data import Dataset
 from anabranch.errors import UsageError, unknown_name
 from anabranch.models import DBN, mlp
+from anabranch.models.flat import flat_parameters
 from anabranch.seeding import derive_seed, generator
 
 KINDS = ("dbn", "mlp")
@@ -96,10 +98,15 @@ def _call(module_name: str, function_name: str) -> nn.Module:
         raise UsageError(
             f"cannot import '{module_name}' for --model ({error}): use dbn:…, mlp:…, or a module in this folder."
         ) from error
+    except Exception as error:  # a user's code may raise anything
+        raise _raised(f"importing '{module_name}' for --model", error) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise UsageError(f"'{module_name}' has no function '{function_name}': --model wants module:function.")
-    network = function()
+    try:
+        network = function()
+    except Exception as error:  # as above
+        raise _raised(f"{module_name}:{function_name}()", error) from error
     if not isinstance(network, nn.Module):
         raise UsageError(
             f"{module_name}:{function_name} returned {type(network).__name__}: it must return a torch.nn.Module."
@@ -107,21 +114,28 @@ def _call(module_name: str, function_name: str) -> nn.Module:
     return network
 
 
+def _raised(what: str, error: Exception) -> UsageError:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    text = (str(error).strip().splitlines() or ["no message"])[0]
+    return UsageError(
+        f"{what} raised {type(error).__name__} ({text}) in {frame.filename}, line {frame.lineno}: mend it there."
+    )
+
+
 @torch.no_grad()
 def _try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype) -> None:
+    flat_parameters(module)  # refuses parameters of several kinds, or none
     if dataset.classes == 0:
         raise UsageError(f"{name} learns from labels, but {dataset.name} has none: give labels, or use --model dbn.")
     batch = dataset.train.take(torch.arange(2 if len(dataset.train) > 1 else 1), dtype)
     before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
     try:
         with torch.random.fork_rng(devices=[]):
-            shape = list(module(batch.x).shape)
-    except (RuntimeError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        raise UsageError(
-            f"{name} does not take batches [batch, {dataset.train.width}] of {dataset.name}: {first_line}."
-        ) from error
+            output = module(batch.x)
+    except Exception as error:  # a user's code may raise anything
+        raise _raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
     module.load_state_dict(before)  # running statistics must not remember the try
+    shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if shape != [len(batch), dataset.classes]:
         raise UsageError(
             f"{name} gives {shape} for a batch of {len(batch)}, but {dataset.name} needs logits "

@@ -17,7 +17,15 @@ from torch import Tensor
 
 from anabranch.comm.base import Communicator, Json
 from anabranch.errors import CheckpointError
-from anabranch.files import make_folder, storage_error, tensor_bytes, tensors_from, write_bytes, write_json
+from anabranch.files import (
+    make_folder,
+    storage_error,
+    sync_folder,
+    tensor_bytes,
+    tensors_from,
+    write_bytes,
+    write_json,
+)
 from anabranch.strategies import TaskState
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
@@ -35,6 +43,7 @@ class Progress:
         steps: rank 0's updates in it.
         finished: summaries of the tasks before it, in order.
         recorded_bytes: length of `steps.jsonl`.
+        recorded_sha256: of these bytes.
     """
 
     running: dict[str, Any]
@@ -42,6 +51,7 @@ class Progress:
     steps: int
     finished: list[dict[str, Any]]
     recorded_bytes: int
+    recorded_sha256: str
 
 
 @dataclass(frozen=True)
@@ -87,6 +97,7 @@ class Checkpoints:
         try:
             shutil.rmtree(final, ignore_errors=True)
             partial.rename(final)
+            sync_folder(self._folder)
             for old in numbered(self._folder)[:-KEPT]:
                 shutil.rmtree(old)
         except OSError as error:
@@ -132,6 +143,7 @@ def _state(folder: Path) -> dict[str, Any]:
                 "go on with the version that wrote it."
             )
         Progress(**content["progress"])
+        dict(content["files"]), int(content["ranks"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(folder, "state.json cannot be read") from error
     return content

@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written beside their place, flushed to the disk, then renamed into it."""
 
+import contextlib
 import errno
 import json
 import os
@@ -27,9 +28,24 @@ def write_bytes(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink()
         raise storage_error(path, error) from error
+
+
+def sync_folder(path: Path) -> None:
+    """Bring the names in a folder to the disk: a renamed file may else have its old name after a power failure.
+
+    Raises:
+        OSError: the disk fails.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, content: str) -> None:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from anabranch.checkpoint import Checkpoints, Progress, load_newest
 from anabranch.comm.base import Communicator
+from anabranch.errors import CheckpointError
 from anabranch.progress import Display, Silence
-from anabranch.record import Recorder
+from anabranch.record import Extent, Recorder
 from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
 from anabranch.strategies import EpochReport, TaskState
@@ -28,7 +29,7 @@ class RunJournal:
         checkpoint_seconds: least time between two checkpoints.
 
     Raises:
-        CheckpointError: the newest checkpoint in the folder is damaged.
+        CheckpointError: the newest checkpoint in the folder is damaged, or of another model.
     """
 
     def __init__(
@@ -47,7 +48,10 @@ class RunJournal:
         self._found = load_newest(folder.checkpoints, rank)
         self._checkpoints = Checkpoints(folder.checkpoints, self._found.number if self._found else 0)
         found = self._found.progress if self._found else None
-        self._recorder = Recorder(folder.steps, found.recorded_bytes if found else 0) if self._leads else None
+        if self._found:
+            _check_fits(self._found.model, model(), folder)
+        kept = Extent(found.recorded_bytes, found.recorded_sha256) if found else None
+        self._recorder = Recorder(folder.steps, kept) if self._leads else None
         self.finished: list[dict[str, Any]] = list(found.finished) if found else []
         """Summaries of the finished tasks: task, epochs, error, examples, seconds."""
         self._running: dict[str, Any] = dict(found.running) if found else {}
@@ -99,8 +103,10 @@ class RunJournal:
 
     def save(self, state: TaskState, comm: Communicator) -> None:
         """Write a checkpoint with all ranks of `comm`."""
-        recorded = self._recorder.flush() if self._recorder else 0
-        progress = Progress(self._running, list(state.errors), state.steps, self.finished, recorded)
+        recorded = self._recorder.flush() if self._recorder else Extent(0, "")
+        progress = Progress(
+            self._running, list(state.errors), state.steps, self.finished, recorded.length, recorded.sha256
+        )
         self._checkpoints.save(progress, self._model(), state, comm)
         self._saved_at = time.monotonic()
 
@@ -113,4 +119,13 @@ class RunJournal:
         """Bring the record to the disk."""
         if self._recorder:
             self._recorder.flush()
-            self._recorder.close()
+
+
+def _check_fits(found: dict[str, Tensor], model: dict[str, Tensor], folder: RunFolder) -> None:
+    then, now = ({name: (t.shape, t.dtype) for name, t in tensors.items()} for tensors in (found, model))
+    differing = sorted(name for name in then.keys() | now.keys() if then.get(name) != now.get(name))
+    if differing:
+        raise CheckpointError(
+            f"the checkpoints in {folder.path} are of another model ({differing[0]} differs): "
+            "put the model's code back as it was, or start the run anew."
+        )

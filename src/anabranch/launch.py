@@ -8,16 +8,20 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from anabranch.errors import UsageError
+from anabranch.errors import AnabranchError, Interrupted, UsageError
 
 TERMINAL = "ANABRANCH_TERMINAL"
 """Environment variable, set by the launcher: width in columns of the terminal behind mpirun's pipe."""
 
 REPORT = "ANABRANCH_REPORT"
 """Environment variable, set by the launcher: where the first rank that fails writes its sentence."""
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AT_ONCE = "stopped at once; --resume goes on from the last checkpoint."
 
 WORTH_THREADS = 10_000_000  # parameters times batch size, from where several threads pay
 
@@ -63,6 +67,8 @@ def run_mpirun(workers: int, arguments: Sequence[str]) -> int:
 
     Raises:
         UsageError: no mpirun is found.
+        Interrupted: stopped before the ranks could write a checkpoint.
+        AnabranchError: the ranks failed, and none has said why.
     """
     mpirun = find_mpirun()
     with tempfile.TemporaryDirectory(prefix="anabranch-", dir=_shared_memory()) as private:
@@ -75,8 +81,7 @@ def run_mpirun(workers: int, arguments: Sequence[str]) -> int:
         if sys.stdout.isatty():
             environment[TERMINAL] = str(shutil.get_terminal_size().columns)
         command = [*mpirun_command(mpirun, workers, private), sys.executable, "-m", "anabranch", *arguments]
-        code = _supervise(command, environment)
-        return _reported(report, code)
+        return _reported(report, _supervise(command, environment))
 
 
 def find_mpirun() -> str:
@@ -120,45 +125,70 @@ def mpirun_command(mpirun: str, workers: int, private: str) -> list[str]:
     return command
 
 
-def _supervise(command: list[str], environment: Mapping[str, str]) -> int:
+@dataclass(frozen=True)
+class _Ending:
+    """How mpirun ended: its exit code, its framed remarks, and how many signals to stop this process has had."""
+
+    code: int
+    remarks: str
+    signals: int
+
+
+def _supervise(command: list[str], environment: Mapping[str, str]) -> _Ending:
     # A session of its own: the terminal's Ctrl-C must reach this process alone, which passes it on.
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
-    interrupts = 0
+    signals = 0
 
     def pass_on(_number: int, _frame: object) -> None:
-        nonlocal interrupts
-        interrupts += 1
-        process.send_signal(signal.SIGUSR1 if interrupts == 1 else signal.SIGTERM)
+        nonlocal signals
+        signals += 1
+        process.send_signal(signal.SIGUSR1 if signals == 1 else signal.SIGTERM)
 
-    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    # A terminal that closes must not leave the ranks behind; nohup, which ignores that, must keep them.
+    caught = [number for number in STOPPING if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, pass_on) for number in caught}
+    remarks: list[str] = []
     try:
-        reader = threading.Thread(target=_pass_stderr, args=(process.stderr,), daemon=True)
+        reader = threading.Thread(target=_pass_stderr, args=(process.stderr, remarks), daemon=True)
         reader.start()
         code = process.wait()
         reader.join()
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    return 128 + signal.SIGINT if interrupts > 1 else code
+        if process.stderr is not None:
+            process.stderr.close()
+    return _Ending(code, "".join(remarks), signals)
 
 
-def _pass_stderr(stream: IO[bytes] | None) -> None:
-    """Pass on what the ranks say, without mpirun's framed remarks about a rank that failed: that rank has said why."""
+def _pass_stderr(stream: IO[bytes] | None, remarks: list[str]) -> None:
+    """Pass on what the ranks say; keep mpirun's framed remarks about a rank that failed: that rank has said why."""
     framed = False
     for line in stream or ():
-        if line.startswith(b"-" * 20):
-            framed = not framed
-        elif not framed:
-            sys.stderr.buffer.write(line)
+        text = line.decode(errors="replace")
+        framed ^= (frame := text.startswith("-" * 20))
+        if framed or frame:
+            remarks.append(text)
+        else:
+            sys.stderr.write(text)
             sys.stderr.flush()
 
 
-def _reported(report: Path, code: int) -> int:
-    if not report.exists():
-        return code
-    first, _, sentence = report.read_text(encoding="utf-8").partition("\n")
-    print(sentence, file=sys.stderr)
-    return int(first)
+def _reported(report: Path, ending: _Ending) -> int:
+    """The exit code, after the sentence of the rank that failed, if one did."""
+    if report.exists():
+        first, _, sentence = report.read_text(encoding="utf-8").partition("\n")
+        print(sentence, file=sys.stderr)
+        return int(first)
+    if ending.code and ending.signals:
+        raise Interrupted(signal.SIGINT, AT_ONCE)
+    if ending.code:
+        sys.stderr.write(ending.remarks)
+        raise AnabranchError(
+            f"mpirun ended with exit code {ending.code}, and no rank could say why (a rank killed for want of memory "
+            "cannot): see its remarks above, then go on with --resume."
+        )
+    return 0
 
 
 def report_failure(code: int, sentence: str) -> None:

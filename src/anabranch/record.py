@@ -5,8 +5,10 @@
 """
 
 import dataclasses
+import hashlib
 import json
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +17,34 @@ from anabranch.files import storage_error
 from anabranch.strategies import EpochReport
 from anabranch.types import Step
 
+BUFFER = 1 << 16  # bytes that wait in memory, at most an epoch's
+_PIECE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of a record a checkpoint vouches for: its length in bytes, and their SHA-256."""
+
+    length: int
+    sha256: str
+
 
 class Recorder:
-    """Appends to `steps.jsonl`. What lies beyond `length` bytes, from a run that broke off, is cut away."""
+    """Appends to `steps.jsonl`. What lies beyond `kept`, from a run that broke off, is cut away.
 
-    def __init__(self, path: Path, length: int = 0) -> None:
-        self._path = path
+    The file is open only while lines are written, so that a run may end by any exception and leave nothing open.
+
+    Raises:
+        CheckpointError: the record is no longer the one that `kept` describes.
+        StorageError: it cannot be written.
+    """
+
+    def __init__(self, path: Path, kept: Extent | None = None) -> None:
+        self._path, self._length, self._waiting = path, kept.length if kept else 0, bytearray()
+        self._digest = _checked(path, kept) if kept else hashlib.sha256()
         try:
-            if length and (not path.exists() or path.stat().st_size < length):
-                raise CheckpointError(
-                    f"{path} is shorter than its checkpoint says ({length} bytes): it was changed since; "
-                    "put it back, or start the run anew."
-                )
-            self._file = path.open("r+b" if path.exists() else "x+b")
-            self._file.truncate(length)
-            self._file.seek(length)
+            with path.open("ab") as file:
+                file.truncate(self._length)
         except OSError as error:
             raise storage_error(path, error) from error
 
@@ -37,29 +52,57 @@ class Recorder:
         """One update of this rank."""
         line = {"kind": "step", "task": task, "epoch": step.epoch, "step": step.index, "loss": step.loss}
         self._append(line | {"examples": step.examples})
+        if len(self._waiting) > BUFFER:
+            self._write(to_disk=False)
 
     def epoch(self, report: EpochReport, seconds: float) -> None:
         """One epoch of all ranks; `seconds` is the wall-clock time since the run began."""
         self._append({"kind": "epoch"} | dataclasses.asdict(report) | {"seconds": round(seconds, 4)})
+        self._write(to_disk=False)
 
-    def flush(self) -> int:
-        """Bring everything to the disk; return the length in bytes."""
-        try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            return self._file.tell()
-        except OSError as error:
-            raise storage_error(self._path, error) from error
+    def flush(self) -> Extent:
+        """Bring everything to the disk; return how much that is.
 
-    def close(self) -> None:
-        """Flush and close."""
-        try:
-            self._file.close()
-        except OSError as error:
-            raise storage_error(self._path, error) from error
+        Raises:
+            StorageError: the disk is full, or fails.
+        """
+        self._write(to_disk=True)
+        return Extent(self._length, self._digest.hexdigest())
 
     def _append(self, line: dict[str, Any]) -> None:
+        self._waiting += json.dumps(line).encode() + b"\n"
+
+    def _write(self, *, to_disk: bool) -> None:
+        content, self._waiting = bytes(self._waiting), bytearray()
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
+            with self._path.open("ab") as file:
+                file.write(content)
+                file.flush()
+                if to_disk:
+                    os.fsync(file.fileno())
         except OSError as error:
             raise storage_error(self._path, error) from error
+        self._length += len(content)
+        self._digest.update(content)
+
+
+def _checked(path: Path, kept: Extent) -> "hashlib._Hash":
+    digest, left = hashlib.sha256(), kept.length
+    try:
+        with path.open("rb") as file:
+            while left and (piece := file.read(min(left, _PIECE))):
+                digest.update(piece)
+                left -= len(piece)
+    except OSError as error:
+        raise _changed(path, error.strerror or "it cannot be read") from error
+    if left:
+        raise _changed(path, f"it is {left} bytes shorter")
+    if digest.hexdigest() != kept.sha256:
+        raise _changed(path, "its content differs")
+    return digest
+
+
+def _changed(path: Path, how: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} was changed since the checkpoint was written ({how}): put it back as it was, or start the run anew."
+    )

@@ -71,7 +71,7 @@ class RunFolder:
         """
         then, now = flat(read_toml(self.config, Config())), flat(config)
         for key in now:
-            if key not in FREE and then[key] != now[key]:
+            if key not in FREE and not _same(key, then[key], now[key]):
                 raise _other_option(self.path, key, then[key], now[key])
 
     def finished_summary(self) -> dict[str, Any] | None:
@@ -94,27 +94,40 @@ def default_path(config: Config) -> Path:
     return next(path for path in paths if not path.exists())
 
 
-def resumed_config(folder: RunFolder, asked: Config, given: Config) -> Config:
-    """The configuration of the run in `folder`, with what may change taken from `asked`.
-
-    `given` holds the defaults that the command line started from: what `asked` changed must agree with the run.
+def saved_config(folder: RunFolder) -> Config:
+    """The options of the run in `folder`.
 
     Raises:
-        UsageError: no run there, or an option that would change its result.
+        UsageError: there is no run, or its file was damaged.
     """
     if not folder.config.is_file():
         raise UsageError(f"there is no run in {folder.path} (no config.toml): give the folder of a run to --resume.")
-    saved = read_toml(folder.config, Config())
-    then, now, default = (flat(config) for config in (saved, asked, given))
-    for key, value in now.items():
-        if value != default[key] and value != then[key] and key not in FREE:
-            raise _other_option(folder.path, key, then[key], value)
-    world = asked.parallel.world if asked.parallel.world != "auto" else saved.parallel.world
+    return read_toml(folder.config, Config())
+
+
+def resumed_config(folder: RunFolder, saved: Config, asked: Config) -> Config:
+    """The options of a run that goes on: `saved`, with what may change taken from `asked`.
+
+    Raises:
+        UsageError: `asked` has an option that would change the run's result, or another folder.
+    """
+    then, now = flat(saved), flat(asked)
+    for key in now:
+        if key not in FREE and not _same(key, then[key], now[key]):
+            raise _other_option(folder.path, key, then[key], now[key])
+    out = asked.run.out
+    if out != saved.run.out and Path(out or "") != folder.path:
+        raise UsageError(f"--out {out} does not go with --resume {folder.path}, which goes on there: leave --out out.")
     return dataclasses.replace(
         saved,
-        parallel=dataclasses.replace(saved.parallel, world=world),
+        parallel=dataclasses.replace(saved.parallel, world=asked.parallel.world),
         run=RunOptions(str(folder.path), asked.run.checkpoint_seconds),
     )
+
+
+def _same(key: tuple[str, str], then: Any, now: Any) -> bool:
+    """Whether an option is what it was; a plain 'dbn' may be repeated though its sizes have been filled in since."""
+    return bool(then == now or (key == ("model", "model") and then.partition(":")[0] == now))
 
 
 def flat(config: Config) -> dict[tuple[str, str], Any]:
@@ -124,6 +137,6 @@ def flat(config: Config) -> dict[tuple[str, str], Any]:
 
 def _other_option(path: Path, key: tuple[str, str], then: Any, now: Any) -> UsageError:
     return UsageError(
-        f"the run in {path} has {key[1].replace('_', '-')} {then}, not {now}: "
-        "a resumed run keeps its options; leave that option out, or start a new run."
+        f"the run in {path} has --{key[1].replace('_', '-')} {then}, not {now}: "
+        "a resumed run keeps its options; leave that one out, or start a new run."
     )

@@ -74,6 +74,11 @@ def weights_sha256(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
+def counted(number: int, noun: str) -> str:
+    """For example '1 worker', '8 workers'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     """What a person wants to know at the end."""
     lines = []
@@ -83,9 +88,12 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     error = summary["test_error"]
     lines.append("" if error is None else f"test error {100 * error:.2f} %")
     rate = summary["samples_per_second"] or 0.0
+    lines.append(f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s")
+    every = f" every {summary['every']} steps" if summary["every"] else ""
     lines.append(
-        f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s, {summary['workers']} worker(s), "
-        f"{summary['strategy']}, {summary['world']} world, {summary['threads']} thread(s) a process"
+        f"{summary['strategy']}{every}, {counted(summary['workers'], 'worker')}, {summary['world']} world, "
+        f"{counted(summary['threads'], 'thread')} a process"
     )
-    lines.append(f"files in {folder.path}: config.toml, steps.jsonl, summary.json, model.safetensors, checkpoints/")
+    lines.append(f"results in {folder.path}:")
+    lines.append("  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/")
     return [line for line in lines if line]

@@ -1,5 +1,7 @@
 """`anabranch COMMAND`: finds the command, and turns every error into one sentence and an exit code."""
 
+import contextlib
+import importlib
 import os
 import signal
 import sys
@@ -9,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from anabranch import __version__
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import own_rank, report_failure, started_ranks
+from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
 USAGE = """\
@@ -34,7 +36,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnabranchError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        return _fail(Interrupted(signal.SIGINT, "stopped at once; --resume goes on from the last checkpoint."))
+        return _fail(Interrupted(signal.SIGINT, AT_ONCE), agreed=False)
+    except SystemExit as ending:  # of tyro, which has shown help, or said what is wrong
+        return _leave(ending)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
@@ -68,17 +72,35 @@ def _unforeseen(error: Exception) -> AnabranchError:
     )
 
 
-def _fail(error: AnabranchError) -> int:
+def _fail(error: AnabranchError, *, agreed: bool = True) -> int:
+    """Say what is wrong, once, and end all ranks unless they have `agreed` on this interruption."""
     rank = own_rank()
+    agreed = agreed and isinstance(error, Interrupted)
     if rank > 0:
-        if isinstance(error, Interrupted):
-            return error.exit_code  # agreed on by all ranks; rank 0 says so
-        # Where all ranks fail alike, rank 0 says so and ends the others before they repeat it.
-        time.sleep(REPEAT_SECONDS)
+        if agreed:
+            return error.exit_code  # rank 0 says so
+        _let_rank_0_speak()
     report_failure(error.exit_code, f"anabranch: {error}" + (f" (rank {rank})" if rank > 0 else ""))
-    if started_ranks() and not isinstance(error, Interrupted):
+    if started_ranks() and not agreed:
         _end_all(error.exit_code)
     return error.exit_code
+
+
+def _let_rank_0_speak() -> None:
+    """Wait a little: where all ranks fail alike, rank 0 says so and ends the others before they repeat it."""
+    # Joining MPI waits for rank 0, which joins after it has spoken where it failed before: then its end is near.
+    with contextlib.suppress(UsageError):
+        importlib.import_module("anabranch.comm.mpi_world")
+    time.sleep(REPEAT_SECONDS)
+
+
+def _leave(ending: SystemExit) -> int:
+    if isinstance(ending.code, str):
+        print(ending.code, file=sys.stderr)
+    code = ending.code if isinstance(ending.code, int) else int(ending.code is not None)
+    if code and started_ranks():
+        _end_all(code)
+    return code
 
 
 def _end_all(code: int) -> None:

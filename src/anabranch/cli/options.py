@@ -8,7 +8,9 @@ from typing import Annotated
 
 import tyro
 
-from anabranch.config import Config, preset, read_toml
+from anabranch.config import PRESETS, Config, preset, read_toml, updated
+from anabranch.launch import own_rank
+from anabranch.runfolder import RunFolder, saved_config
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,29 +25,36 @@ class Arguments(Config):
     """Go on with the run in this folder, to the same result as if it had never stopped."""
 
 
-def parse(arguments: Sequence[str], command: str, description: str) -> tuple[Arguments, Config]:
-    """The options, and the defaults that they started from.
+def parse(arguments: Sequence[str], command: str, description: str) -> Arguments:
+    """The options.
 
     Exits with code 2 and a message for an option that does not exist or has the wrong type (tyro does).
 
     Raises:
-        UsageError: a preset, file or table in it is wrong.
+        UsageError: a preset, a file, or an option in it is wrong, or there is no run to resume.
     """
     start = _starting_point(arguments)
     default = Arguments(**{f.name: getattr(start, f.name) for f in dataclasses.fields(start)})
-    return tyro.cli(Arguments, args=arguments, default=default, prog=command, description=description), start
+    # Under mpirun every rank reads the same options: the first alone says what is wrong with them.
+    speaks = own_rank() == 0
+    return tyro.cli(
+        Arguments, args=arguments, default=default, prog=command, description=description, console_outputs=speaks
+    )
 
 
 def _starting_point(arguments: Sequence[str]) -> Config:
-    """What --preset and --config say, read before the other options, whose defaults they are."""
+    """What --resume, --preset and --config say, read before the other options, whose defaults they are."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    first.add_argument("--preset")
-    first.add_argument("--config")
+    for name in ("--resume", "--preset", "--config"):
+        first.add_argument(name)
     try:
         known, _ = first.parse_known_args(list(arguments))
     except argparse.ArgumentError:
         return Config()  # an option without its value: the full parser says so
-    config = preset(known.preset) if known.preset else Config()
+    config = saved_config(RunFolder(Path(known.resume))) if known.resume else Config()
+    if known.preset:
+        preset(known.preset)  # refuses an unknown name
+        config = updated(config, PRESETS[known.preset], f"preset {known.preset}")
     return read_toml(Path(known.config), config) if known.config else config
 
 

@@ -8,14 +8,15 @@ from typing import Any
 from rich.console import Console
 
 from anabranch.cli.options import as_config, parse
-from anabranch.cli.train import prepare, train_here
+from anabranch.cli.train import prepare, resolve, train_here
 from anabranch.config import Config
-from anabranch.errors import UsageError
+from anabranch.errors import Interrupted, UsageError
 from anabranch.files import make_folder, write_json
 from anabranch.launch import started_ranks
 from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder, default_path
 from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
+from anabranch.summary import counted
 
 COUNTS = "1,2,4,8"
 DESCRIPTION = f"""\
@@ -37,10 +38,13 @@ def main(arguments: Sequence[str]) -> int:
     if started_ranks():
         raise UsageError("anabranch simulate is one process: start it without mpirun or srun.")
     counts, rest = _take_counts(arguments)
-    options, _ = parse(rest, "anabranch simulate", DESCRIPTION)
+    options = parse(rest, "anabranch simulate", DESCRIPTION)
     if options.resume is not None:
         raise UsageError("anabranch simulate resumes by itself: start it again with the same --out.")
     config = as_config(options)
+    if config.parallel.world not in ("auto", "simulated"):
+        raise UsageError(f"anabranch simulate has no --world {config.parallel.world}: leave --world out.")
+    resolve(with_workers(config, max(counts), ""), ranks_here=1)  # what suits the most workers suits all
     folder = Path(config.run.out or default_path(config))
     make_folder(folder)
     rows = sweep(counts, lambda workers: _run(with_workers(config, workers, str(folder / f"workers-{workers}"))))
@@ -55,16 +59,27 @@ def _run(config: Config) -> dict[str, Any]:
     folder = RunFolder(Path(config.run.out or ""))
     resume = folder.config.exists()
     display = make_display()
-    display.say(f"{config.parallel.workers} simulated worker(s)")
+    display.say(counted(config.parallel.workers, "simulated worker"))
     config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
     if resume:
         folder.check_same(config)
     finished = folder.finished_summary() if resume else None
-    return finished or train_here(config, dataset, folder, display)
+    try:
+        return finished or train_here(config, dataset, folder, display)
+    except Interrupted as error:
+        where = str(error).rstrip(".")
+        raise Interrupted(
+            error.exit_code - 128,
+            f"{where} on {counted(config.parallel.workers, 'worker')}: go on with the same command and "
+            f"--out {folder.path.parent}",
+        ) from error
 
 
 def _take_counts(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--workers", default=COUNTS)
-    known, rest = first.parse_known_args(list(arguments))
+    try:
+        known, rest = first.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise UsageError(f"--workers wants a list of worker counts, such as {COUNTS}.") from error
     return parse_counts(known.workers), rest

@@ -1,7 +1,9 @@
 """`anabranch train`: one run, in one process, in a simulated world, or on MPI."""
 
 import dataclasses
-from collections.abc import Sequence
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,12 @@ from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config
 from anabranch.data import Dataset, load
-from anabranch.errors import UsageError
+from anabranch.errors import Interrupted, UsageError
 from anabranch.launch import run_mpirun, started_ranks, useful_threads
+from anabranch.optim import Rule
 from anabranch.plans import batch_size, finetuning_batch_size
 from anabranch.progress import Display, Silence, make_display
-from anabranch.runfolder import RunFolder, default_path, resumed_config
+from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
@@ -41,10 +44,11 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         AnabranchError: every foreseen failure.
     """
-    options, start = parse(arguments, "anabranch train", DESCRIPTION)
+    options = parse(arguments, "anabranch train", DESCRIPTION)
     config = as_config(options)
     if options.resume is not None:
-        config = resumed_config(RunFolder(Path(options.resume)), config, start)
+        folder = RunFolder(Path(options.resume))
+        config = resumed_config(folder, saved_config(folder), config)
     config = with_world(config, started_ranks())
     if config.parallel.world == "mpi" and not started_ranks():
         return run_mpirun(config.parallel.workers, ["train", *arguments, "--world", "mpi"])
@@ -58,8 +62,11 @@ def with_world(config: Config, ranks: int) -> Config:
         UsageError: the number of workers does not fit the world.
     """
     world, workers = config.parallel.world, config.parallel.workers
+    threads = config.parallel.threads
     if workers < 1:
         raise UsageError(f"training needs at least one worker, not {workers}: use --workers 1 or more.")
+    if threads is not None and threads < 1:
+        raise UsageError(f"a process needs at least one thread, not {threads}: use --threads 1 or more.")
     if world == "auto":
         world = "mpi" if ranks else "single" if workers == 1 else "simulated"
     if world == "single" and workers > 1:
@@ -84,7 +91,20 @@ def _run(config: Config, *, resume: bool) -> int:
     config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display)
-    return _report(folder, train_here(config, dataset, folder, display), display)
+    with saying_how_to_go_on(folder):
+        return _report(folder, train_here(config, dataset, folder, display), display)
+
+
+@contextmanager
+def saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
+    """Add the command that resumes the run to the message of an interruption."""
+    try:
+        yield
+    except Interrupted as error:
+        where = str(error).rstrip(".")
+        raise Interrupted(
+            error.exit_code - 128, f"{where}: go on with  anabranch train --resume {shlex.quote(str(folder.path))}"
+        ) from error
 
 
 def prepare(config: Config, *, ranks_here: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
@@ -125,7 +145,13 @@ def resolve(config: Config, ranks_here: int) -> tuple[Config, Dataset]:
     )
     check(config, dataset)
     torch.set_num_threads(threads)
+    warm_up()
     return config, dataset
+
+
+def warm_up() -> None:
+    """Have torch import what its first optimizer needs, half of itself: it must not count as training time."""
+    Rule().build(torch.zeros(1))
 
 
 def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Display) -> dict[str, Any]:
@@ -150,6 +176,7 @@ def run_rank(config: Config, comm: Communicator, ranks_here: int, *, resume: boo
         AnabranchError: as `Trainer.run`.
     """
     display: Display = make_display() if comm.rank == 0 else Silence()
+    warm_up()
     path = ""
     if comm.rank == 0:  # The first alone: it may have to download the data, and it makes the folder.
         config, dataset, folder = prepare(config, ranks_here=ranks_here, resume=resume)
@@ -159,7 +186,8 @@ def run_rank(config: Config, comm: Communicator, ranks_here: int, *, resume: boo
         config, dataset = resolve(config, ranks_here)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display) if comm.rank == 0 else 0
-    with StopFlag().listening(announce=comm.rank == 0) as flag:
+    comm.barrier()  # the clock of rank 0 must not run while the others load the data
+    with StopFlag().listening(announce=comm.rank == 0) as flag, saying_how_to_go_on(folder):
         try:
             summary = Trainer(config, dataset, folder, display, flag).run(comm)
         finally:

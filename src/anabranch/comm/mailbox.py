@@ -98,6 +98,8 @@ class Mailbox:
             PeerLost: the source is dead; or, without a source, a rank that is not `known` is.
         """
         group, strand = wanted.group, wanted.group.strand(wanted.to)
+        if group.revoked:
+            raise PeerLost(group.lost())
         deadline = math.inf if timeout is None else strand.clock + timeout
         waited = False
         while (message := self.first(wanted)) is None or message.arrival[0] > strand.clock:
@@ -133,5 +135,5 @@ class Mailbox:
     def _check_lost(self, wanted: Expectation, known: frozenset[int]) -> None:
         lost = wanted.group.lost()
         news = lost - known if wanted.source is None else lost & {wanted.source}
-        if wanted.group.revoked or news:
+        if news:
             raise PeerLost(lost)

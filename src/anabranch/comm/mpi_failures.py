@@ -8,7 +8,7 @@ from anabranch.errors import CommunicationError, PeerLost
 
 _FAILURES = frozenset({MPI.ERR_PROC_FAILED, MPI.ERR_PROC_FAILED_PENDING, MPI.ERR_REVOKED})
 _OPEN_MPI_FT = 12  # the predefined attribute MPI_FT of Open MPI 5's mpi.h: points to whether ULFM is in force
-_PATIENCE = 0.5  # seconds; deaths were seen 6 to 31 ms after they happened
+_PATIENCE = {True: 2.0, False: 0.2}  # seconds, certain of a failure or not; deaths were seen after 6 to 31 ms
 
 
 def ulfm_is_live() -> bool:
@@ -53,16 +53,16 @@ class Failures:
 
     def translate(self, error: MPI.Exception) -> CommunicationError:
         """The error to raise for MPI's `error`."""
-        named = self.live and self._await_names()
-        if named or error.Get_error_class() in _FAILURES:
+        certain = error.Get_error_class() in _FAILURES
+        if (self.live and self._await_names(_PATIENCE[certain])) or certain:
             return PeerLost(self.told)
         return CommunicationError(
             f"MPI failed with {error.Get_error_string()}: see that all ranks call the same operations."
         )
 
-    def _await_names(self) -> bool:
+    def _await_names(self, seconds: float) -> bool:
         """Wait a little for the names of the dead: an operation may break off before the death is known here."""
-        end = time.monotonic() + _PATIENCE
+        end = time.monotonic() + seconds
         while not self.dead() and time.monotonic() < end:
             MPI.COMM_SELF.Iprobe()  # Get_failed alone does not let MPI take in the news
             time.sleep(0.001)

@@ -61,12 +61,11 @@ class BackPropagation:
         if batch.y is None:
             raise UsageError("back-propagation needs labels, but the data have none: give labels, or train a DBN only.")
         self._gradient.zero_()
-        with torch.random.fork_rng(devices=[]):
+        with torch.enable_grad(), torch.random.fork_rng(devices=[]):
             torch.random.set_rng_state(self._noise)
             with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16-mixed"):
                 output = self._module(batch.x)
             loss = self._loss(output if self._precision != "bf16-mixed" else output.float(), batch.y)
-            # A rank may run under no_grad in the caller's code; autograd is this method's own affair.
             torch.autograd.backward(loss)
             self._noise = torch.random.get_rng_state()
         return loss.item(), self._gradient

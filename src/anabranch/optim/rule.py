@@ -1,6 +1,7 @@
 """Update rules of torch.optim on one flat tensor, with schedules by the epoch. We write none of our own."""
 
 import math
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,9 +75,12 @@ class FlatOptimizer:
 
     def advance(self, epoch: int) -> None:
         """Bring the schedules to the start of `epoch` (counted from 0). Only forward."""
-        while self._epoch < epoch:
-            self._scheduler.step()
-            self._epoch += 1
+        with warnings.catch_warnings():
+            # A resumed run brings the schedule forward before its first update; those before it were in another process.
+            warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
+            while self._epoch < epoch:
+                self._scheduler.step()
+                self._epoch += 1
         self._set_momentum()
 
     def state(self) -> dict[str, Tensor]:

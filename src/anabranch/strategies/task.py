@@ -131,6 +131,7 @@ class Task:
         if signal_number or checkpoint_due or last:
             self._monitor.save(self._state(), comm)
         if signal_number:
+            comm.barrier()  # The first rank that leaves may end the world: all must have saved by then.
             raise Interrupted(signal_number, f"stopped by a signal in {self.name} after epoch {self.epoch}.")
 
     def _state(self) -> TaskState:

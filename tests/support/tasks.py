@@ -1,0 +1,98 @@
+"""Small tasks for tests of strategies: a quadratic, an RBM, a classifier, on shards of random data."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from anabranch.comm.base import Communicator
+from anabranch.comm.simulated import SimulatedWorld
+from anabranch.data import Examples, shard
+from anabranch.models import RBM, mlp
+from anabranch.objectives import BackPropagation, ContrastiveDivergence, Objective
+from anabranch.seeding import derive_seed, generator
+from anabranch.strategies import FixedEpochs, Journal, Shard, Stopping, Strategy, Task, TaskState
+from anabranch.types import Batch
+
+FEATURES, CLASSES = 6, 3
+
+
+@dataclass
+class Quadratic:
+    """½|w - x|² averaged over the batch: the minimum lies at the mean of the data."""
+
+    weights: Tensor = field(default_factory=lambda: torch.zeros(FEATURES))
+
+    def gradient(self, batch: Batch) -> tuple[float, Tensor]:
+        difference = self.weights - batch.x
+        return float(difference.square().sum(1).mean()) / 2, difference.mean(0)
+
+    def start_epoch(self, seed: int) -> None:
+        """No noise."""
+
+    def state(self) -> dict[str, Tensor]:
+        return {}
+
+
+def quadratic() -> Objective:
+    return Quadratic()
+
+
+def rbm() -> Objective:
+    return ContrastiveDivergence(RBM(FEATURES, 5, std=0.1, generator=generator(1)), weight_cost=0.01)
+
+
+def pcd() -> Objective:
+    return ContrastiveDivergence(RBM(FEATURES, 5, std=0.1, generator=generator(1)), chains=4)
+
+
+def classifier() -> Objective:
+    return BackPropagation(mlp([FEATURES, 5, CLASSES], generator=generator(1)))
+
+
+def examples(n: int = 60) -> Examples:
+    chance = generator(9)
+    x = torch.rand(n, FEATURES, generator=chance)
+    return Examples(x, torch.randint(CLASSES, (n,), generator=chance))
+
+
+def make_shard(rank: int, size: int, batch_size: int = 5, n: int = 60, seed: int = 4) -> Shard:
+    return Shard(examples(n), shard(n, rank, size, seed), n, rank, size, batch_size, seed)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one rank has at the end."""
+
+    weights: Tensor
+    losses: list[float]
+    errors: list[float]
+
+
+def train(
+    strategy: Strategy,
+    workers: int,
+    objective: Callable[[], Objective] = quadratic,
+    *,
+    stopping: Stopping | None = None,
+    batch_size: int = 5,
+    n: int = 60,
+    journals: list[Journal] | None = None,
+    restored: list[TaskState] | None = None,
+) -> list[Outcome]:
+    """Train on so many simulated workers."""
+
+    def program(comm: Communicator) -> Outcome:
+        task = Task(
+            objective(),
+            make_shard(comm.rank, comm.size, batch_size, n),
+            stopping or FixedEpochs(3),
+            seed=derive_seed(4, comm.rank),
+            monitor=journals[comm.rank] if journals else None,
+            restored=restored[comm.rank] if restored else None,
+        )
+        losses = [step.loss for step in strategy.run(task, comm)]
+        return Outcome(task.objective.weights.clone(), losses, task.errors)
+
+    return SimulatedWorld(workers).run(program)
