@@ -1,6 +1,7 @@
 """From a model's description to the model: `dbn:784-500-500-2000`, `mlp:784-500-10`, or `module:function`."""
 
 import importlib
+import math
 import sys
 import traceback
 from pathlib import Path
@@ -39,9 +40,12 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
     """The model that `options.model` (as `resolve_model` left it) describes, with weights from `seed`.
 
     Raises:
-        UsageError: a Python path that leads to no function or no module, or whose module does not fit the data.
+        UsageError: the initial standard deviation is none, or a Python path leads to no function or no module, or to
+            a module that does not fit the data.
     """
     kind, _, rest = options.model.partition(":")
+    if not (math.isfinite(options.initial_std) and options.initial_std >= 0):
+        raise UsageError(f"the weights' standard deviation must be 0 or more, not {options.initial_std}: try 0.01.")
     if kind == "dbn":
         sizes = _sizes(options.model, rest)
         chance = generator(_STREAM, seed)

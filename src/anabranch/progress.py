@@ -15,6 +15,11 @@ from anabranch.types import Step
 PLAIN_SECONDS = 5.0  # least time between two plain lines
 
 
+def counted(number: int, noun: str) -> str:
+    """For example '1 worker', '8 workers'."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 class Display(Protocol):
     """Shows the course of tasks."""
 
@@ -81,7 +86,8 @@ class Plain:
 
     def start(self, task: str, epochs: int, steps: int, done: int) -> None:
         """Announce the task."""
-        self.say(f"{task}: up to {epochs} epochs of {steps} steps" + (f", {done} done before" if done else ""))
+        size = f"{counted(epochs, 'epoch')} of {counted(steps, 'step')}"
+        self.say(f"{task}: up to {size}" + (f", {done} done before" if done else ""))
         self._epochs, self._done, self._began = epochs, done, time.monotonic()
         self._rate, self._next = Rate(), time.monotonic() + PLAIN_SECONDS
 

@@ -12,6 +12,7 @@ from anabranch import __version__
 from anabranch.config import Config
 from anabranch.files import tensor_bytes, write_bytes, write_json
 from anabranch.models import DBN
+from anabranch.progress import counted
 from anabranch.runfolder import RunFolder
 
 
@@ -74,16 +75,11 @@ def weights_sha256(tensors: dict[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def counted(number: int, noun: str) -> str:
-    """For example '1 worker', '8 workers'."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     """What a person wants to know at the end."""
     lines = []
     for task in summary["tasks"]:
-        figures = f"{task['epochs']} epochs, error {task['error']:.4g}, {task['seconds']:.1f} s"
+        figures = f"{counted(task['epochs'], 'epoch')}, error {task['error']:.4g}, {task['seconds']:.1f} s"
         lines.append(f"  {task['task']:<22} {figures}")
     error = summary["test_error"]
     lines.append("" if error is None else f"test error {100 * error:.2f} %")

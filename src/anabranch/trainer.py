@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from anabranch.build import build_model
 from anabranch.comm.base import Communicator
 from anabranch.config import Config
-from anabranch.data import Dataset, check_sharding, check_unit_interval, shard
+from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.evaluate import CHUNK, classification_error, squared_output_error
 from anabranch.journal import RunJournal
-from anabranch.models import DBN
+from anabranch.models import DBN, mlp
 from anabranch.objectives import BackPropagation
 from anabranch.objectives.base import weight_dtype
 from anabranch.plans import (
@@ -106,7 +106,8 @@ class Trainer:
         options = self.config.finetuning
         if not (self.dataset.classes and options.finetune_epochs):
             return None
-        network = dbn.classifier(self.dataset.classes, generator=generator(_HEAD, self.config.training.seed))
+        chance = generator(_HEAD, self.config.training.seed)
+        network = dbn.classifier(self.dataset.classes, dropout=options.finetune_dropout, generator=chance)
         group = comm.split(0 if comm.rank < finetuning_workers(self.config) else None)
         if group is not None:
             part = self._shard(group, finetuning_batch_size(self.config, len(self.dataset.train)))
@@ -141,10 +142,8 @@ class Trainer:
         carry_out(strategy, task, comm, journal)
 
     def _shard(self, comm: Communicator, batch_size: int) -> Shard:
-        train, options = self.dataset.train, self.config.training
-        members = shard(len(train), comm.rank, comm.size, options.seed)
-        dtype = weight_dtype(options.dtype)
-        return Shard(train, members, len(train), comm.rank, comm.size, batch_size, options.seed, dtype)
+        options = self.config.training
+        return Shard.of(self.dataset.train, comm, batch_size, options.seed, weight_dtype(options.dtype))
 
 
 def check(config: Config, dataset: Dataset) -> None:
@@ -169,6 +168,7 @@ def check(config: Config, dataset: Dataset) -> None:
         check_sharding(examples, finetuning_workers(config), finetuning_batch_size(config, examples))
         finetuning_strategy(config)
         finetuning_stopping(f)
+        mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

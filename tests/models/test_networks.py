@@ -34,6 +34,13 @@ def test_the_classifier_computes_the_dbn_below_its_top_layer() -> None:
     assert float(dbn.layers[0].weight.abs().sum()) > 0  # a copy, not the same memory
 
 
+def test_dropout_stands_behind_every_hidden_layer() -> None:
+    network = DBN([6, 5, 4]).classifier(3, dropout=0.3)
+    assert [type(layer).__name__ for layer in network] == ["Linear", "Sigmoid", "Dropout"] * 2 + ["Linear"]
+    with pytest.raises(UsageError, match=r"probability in \[0, 1\), not 1.0"):
+        mlp([2, 2], dropout=1.0)
+
+
 def test_dbn_samples_are_input_probabilities() -> None:
     dbn = DBN([6, 5, 4], std=2.0, generator=generator())
     v = dbn.sample(8, steps=3, generator=generator(1))
@@ -58,7 +65,7 @@ def test_mlp_layers_and_reproducible_weights() -> None:
     assert [type(layer) for layer in network] == [nn.Linear, nn.Tanh, nn.Linear]
     again = mlp([4, 3, 2], activation="tanh", generator=generator(5))
     assert torch.equal(flat_parameters(network), flat_parameters(again))
-    assert float(network[0].weight.detach().abs().max()) <= 0.5  # 1/√4
+    assert float(network.get_parameter("0.weight").detach().abs().max()) <= 0.5  # 1/√4
 
 
 def test_flat_parameters_is_idempotent_and_keeps_values() -> None:

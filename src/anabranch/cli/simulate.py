@@ -13,10 +13,9 @@ from anabranch.config import Config
 from anabranch.errors import Interrupted, UsageError
 from anabranch.files import make_folder, write_json
 from anabranch.launch import started_ranks
-from anabranch.progress import make_display
+from anabranch.progress import counted, make_display
 from anabranch.runfolder import RunFolder, default_path
 from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
-from anabranch.summary import counted
 
 COUNTS = "1,2,4,8"
 DESCRIPTION = f"""\

@@ -65,6 +65,8 @@ def with_world(config: Config, ranks: int) -> Config:
     threads = config.parallel.threads
     if workers < 1:
         raise UsageError(f"training needs at least one worker, not {workers}: use --workers 1 or more.")
+    if not config.run.checkpoint_seconds >= 0:  # NaN, too
+        raise UsageError(f"--checkpoint-seconds must be 0 or more, not {config.run.checkpoint_seconds}.")
     if threads is not None and threads < 1:
         raise UsageError(f"a process needs at least one thread, not {threads}: use --threads 1 or more.")
     if world == "auto":

@@ -60,12 +60,15 @@ class DBN(nn.Module):
         below = top.sample(count, steps=steps, generator=generator)
         return self._down_from(below, len(self.layers) - 1)
 
-    def classifier(self, classes: int, *, generator: torch.Generator | None = None) -> nn.Sequential:
+    def classifier(
+        self, classes: int, *, dropout: float = 0.0, generator: torch.Generator | None = None
+    ) -> nn.Sequential:
         """A feed-forward network of sigmoid units with these weights (copied) and a fresh softmax layer on top.
 
-        Its output are logits [batch, classes]; the softmax is in the cross-entropy loss.
+        Its output are logits [batch, classes]; the softmax is in the cross-entropy loss. `dropout` as in `mlp`.
         """
-        network = mlp([*self.sizes, classes], activation="sigmoid", generator=generator, dtype=self._dtype)
+        sizes = [*self.sizes, classes]
+        network = mlp(sizes, activation="sigmoid", dropout=dropout, generator=generator, dtype=self._dtype)
         linear = [layer for layer in network if isinstance(layer, nn.Linear)]
         with torch.no_grad():
             for rbm, layer in zip(self.layers, linear[:-1], strict=True):

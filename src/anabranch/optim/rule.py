@@ -76,7 +76,7 @@ class FlatOptimizer:
     def advance(self, epoch: int) -> None:
         """Bring the schedules to the start of `epoch` (counted from 0). Only forward."""
         with warnings.catch_warnings():
-            # A resumed run brings the schedule forward before its first update; those before it were in another process.
+            # A resumed run brings the schedule forward before its first update: the others were in an earlier process.
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
             while self._epoch < epoch:
                 self._scheduler.step()

@@ -7,6 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from anabranch.comm.base import Communicator
 from anabranch.data import sharding
 from anabranch.types import Batch
 
@@ -48,6 +49,18 @@ class Shard:
     batch_size: int
     seed: int
     dtype: torch.dtype = torch.float32
+
+    @classmethod
+    def of(
+        cls, source: Rows, comm: Communicator, batch_size: int, seed: int, dtype: torch.dtype = torch.float32
+    ) -> "Shard":
+        """The shard of `source` that falls to this rank under `seed`, the same division on every rank.
+
+        Raises:
+            UsageError: more workers than examples, or (when it is cut into batches) a batch larger than a shard.
+        """
+        members = sharding.shard(len(source), comm.rank, comm.size, seed)
+        return cls(source, members, len(source), comm.rank, comm.size, batch_size, seed, dtype)
 
     def __len__(self) -> int:
         return len(self.members)
