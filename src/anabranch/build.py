@@ -28,7 +28,7 @@ def resolve_model(model: str, dataset: Dataset) -> str:
     """
     kind, _, rest = model.partition(":")
     if kind not in KINDS:
-        if rest:
+        if rest.partition(".")[0].isidentifier():
             return model  # a Python path
         raise unknown_name("model", kind, KINDS)
     sizes = _sizes(model, rest) if rest else _default_sizes(kind, dataset)

@@ -49,15 +49,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def useful_threads(parameters: int, batch: int, ranks_here: int) -> int:
-    """Threads for one rank: its share of this machine's cores, or one where a step is too short to be shared.
+def useful_threads(parameters: int, batch: int, cores: int) -> int:
+    """Threads for one rank that has so many cores: all of them, or one where a step is too short to be shared.
 
     A batch of matrix products of 10 million multiplications takes 0.2 ms on one core, about what two threads spend on
     meeting each other when another process wants a core.
     """
-    if parameters * batch < WORTH_THREADS:
-        return 1
-    return max(1, cores() // ranks_here)
+    return cores if parameters * batch >= WORTH_THREADS else 1
 
 
 def run_mpirun(workers: int, arguments: Sequence[str]) -> int:
@@ -165,11 +163,11 @@ def _pass_stderr(stream: IO[bytes] | None, remarks: list[str]) -> None:
     """Pass on what the ranks say; keep mpirun's framed remarks about a rank that failed: that rank has said why."""
     framed = False
     for line in stream or ():
-        text = line.decode(errors="replace")
+        text = line.decode(errors="replace").replace("\0", "")  # mpirun ends its remarks with one
         framed ^= (frame := text.startswith("-" * 20))
         if framed or frame:
             remarks.append(text)
-        else:
+        elif text:
             sys.stderr.write(text)
             sys.stderr.flush()
 

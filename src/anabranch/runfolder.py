@@ -1,8 +1,11 @@
 """A run's folder: the resolved `config.toml`, `steps.jsonl`, `summary.json`, `model.safetensors`, checkpoints."""
 
 import dataclasses
+import fcntl
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,6 +65,24 @@ class RunFolder:
             )
         make_folder(self.path)
         write_text(self.config, tomli_w.dumps(tables(config)))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from training here. The system lets go when this process dies, however it does.
+
+        Raises:
+            UsageError: another process trains here.
+        """
+        with self.config.open("r+b") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(
+                    f"another process is training in {self.path}: wait for it, or stop it before you resume its run."
+                ) from error
+            except OSError:
+                pass  # a network file system without locks
+            yield
 
     def check_same(self, config: Config) -> None:
         """Check that the run in this folder has these options.

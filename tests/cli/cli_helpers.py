@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -23,18 +24,20 @@ def write_data(folder: Path, name: str = "tiny.npz", **arrays: Any) -> str:
     labels = np.arange(EXAMPLES) % CLASSES
     patterns = rng.random((CLASSES, WIDTH)) < 0.5
     noisy = patterns[labels] ^ (rng.random((EXAMPLES, WIDTH)) < 0.1)
-    content = {"x": noisy.astype(np.float32), "y": labels} | arrays
+    content: dict[str, Any] = {"x": noisy.astype(np.float32), "y": labels} | arrays
     folder.mkdir(parents=True, exist_ok=True)
     np.savez(folder / name, **{key: value for key, value in content.items() if value is not None})
     return str(folder / name)
 
 
 def train(data: str, out: Path, *options: str) -> int:
-    return main(["train", "--data", data, *TINY, *options, "--out", str(out)])
+    with patch("os.fsync"):  # it takes most of the time of a tiny run
+        return main(["train", "--data", data, *TINY, *options, "--out", str(out)])
 
 
 def resume(folder: Path, *options: str) -> int:
-    return main(["train", "--resume", str(folder), *options])
+    with patch("os.fsync"):  # as above
+        return main(["train", "--resume", str(folder), *options])
 
 
 def summary(folder: Path) -> dict[str, Any]:

@@ -10,7 +10,20 @@ import time
 from pathlib import Path
 
 import pytest
-from cli_helpers import SIZES, assert_same_result, broken_off, checkpoints, record, resume, summary, train, write_data
+from cli_helpers import (
+    SIZES,
+    assert_same_result,
+    broken_off,
+    checkpoints,
+    record,
+    resume,
+    sentence,
+    summary,
+    train,
+    write_data,
+)
+
+from anabranch.runfolder import RunFolder
 
 RUNS = {
     "single": [],
@@ -26,6 +39,7 @@ RUNS = {
     "finetuning on one": ["--workers", "3", "--finetune-workers", "one"],
     "convergence": ["--stop", "convergence", "--tolerance", "0.1", "--epochs", "9", "--workers", "2"],
     "finetuning to convergence": ["--finetune-stop", "convergence", "--finetune-tolerance", "0.2", "--workers", "3"],
+    "dropout": ["--finetune-dropout", "0.3", "--workers", "2"],
     "bfloat16": ["--dtype", "bf16-mixed"],
     "gaussian": ["--units", "gaussian", "--scale", "standard", "--learning-rate", "0.001", "--workers", "2"],
 }
@@ -110,6 +124,18 @@ def test_the_world_may_change_and_the_command_may_be_repeated(tmp_path: Path, mo
         == 0
     )
     assert_same_result(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_two_processes_do_not_train_in_one_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with broken_off(monkeypatch, saves=1):
+        assert train(write_data(tmp_path), tmp_path / "run") == 130
+    with RunFolder(tmp_path / "run").held():
+        assert sentence(capsys, 2, "train", "--resume", str(tmp_path / "run")) == (
+            f"another process is training in {tmp_path}/run: wait for it, or stop it before you resume its run."
+        )
+    assert resume(tmp_path / "run") == 0
 
 
 def test_every_epoch_has_a_checkpoint_when_no_time_need_pass(tmp_path: Path) -> None:

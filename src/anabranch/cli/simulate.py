@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 
 from anabranch.cli.options import as_config, parse
-from anabranch.cli.train import prepare, resolve, train_here
+from anabranch.cli.train import fitted, load_data, prepare, train_here
 from anabranch.config import Config
 from anabranch.errors import Interrupted, UsageError
 from anabranch.files import make_folder, write_json
-from anabranch.launch import started_ranks
+from anabranch.launch import cores, started_ranks
 from anabranch.progress import counted, make_display
 from anabranch.runfolder import RunFolder, default_path
 from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
@@ -43,14 +43,17 @@ def main(arguments: Sequence[str]) -> int:
     config = as_config(options)
     if config.parallel.world not in ("auto", "simulated"):
         raise UsageError(f"anabranch simulate has no --world {config.parallel.world}: leave --world out.")
-    resolve(with_workers(config, max(counts), ""), ranks_here=1)  # what suits the most workers suits all
+    dataset = load_data(config)
+    for workers in counts:  # the last count must not be refused hours after the first
+        fitted(with_workers(config, workers, ""), dataset, cores=cores())
     folder = Path(config.run.out or default_path(config))
     make_folder(folder)
     rows = sweep(counts, lambda workers: _run(with_workers(config, workers, str(folder / f"workers-{workers}"))))
     write_json(folder / "sweep.json", rows)
     console = Console()
     console.print(table(rows))
-    console.print(f"files in {folder}: sweep.json, and a run's folder for each number of workers", soft_wrap=True)
+    console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
+    console.print("  sweep.json, and a run's folder for each number of workers")
     return 0
 
 
@@ -59,7 +62,7 @@ def _run(config: Config) -> dict[str, Any]:
     resume = folder.config.exists()
     display = make_display()
     display.say(counted(config.parallel.workers, "simulated worker"))
-    config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
+    config, dataset, folder = prepare(config, cores=cores(), resume=resume)
     if resume:
         folder.check_same(config)
     finished = folder.finished_summary() if resume else None

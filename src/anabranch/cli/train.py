@@ -3,7 +3,7 @@
 import dataclasses
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from anabranch.comm.text import share_text
 from anabranch.config import Config
 from anabranch.data import Dataset, load
 from anabranch.errors import Interrupted, UsageError
-from anabranch.launch import run_mpirun, started_ranks, useful_threads
+from anabranch.launch import cores, run_mpirun, started_ranks, useful_threads
 from anabranch.optim import Rule
 from anabranch.plans import batch_size, finetuning_batch_size
 from anabranch.progress import Display, Silence, make_display
@@ -88,9 +88,9 @@ def _run(config: Config, *, resume: bool) -> int:
     if config.parallel.world == "mpi":
         from anabranch.comm import mpi_world  # starts MPI: only where it is wanted
 
-        return run_rank(config, mpi_world.join(config.parallel.workers), mpi_world.ranks_here(), resume=resume)
+        return run_rank(config, mpi_world.join(config.parallel.workers), mpi_world.own_cores(), resume=resume)
     display = make_display()
-    config, dataset, folder = prepare(config, ranks_here=1, resume=resume)
+    config, dataset, folder = prepare(config, cores=cores(), resume=resume)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display)
     with saying_how_to_go_on(folder):
@@ -109,33 +109,51 @@ def saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def prepare(config: Config, *, ranks_here: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
+def prepare(config: Config, *, cores: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
     """Load the data, resolve and check all options, share out the threads, and make the run's folder.
 
     Raises:
         UsageError, DataError, StorageError: as the parts do.
     """
-    config, dataset = resolve(config, ranks_here)
+    config, dataset = resolve(config, cores)
     folder = RunFolder(Path(config.run.out or default_path(config)))
     if not resume:
         folder.create(config)
     return config, dataset, folder
 
 
-def resolve(config: Config, ranks_here: int) -> tuple[Config, Dataset]:
+def resolve(config: Config, cores: int) -> tuple[Config, Dataset]:
     """The data, and `config` with the model's sizes and this process's threads, both in force from now on."""
+    dataset = load_data(config)
+    return fitted(config, dataset, cores), dataset
+
+
+def load_data(config: Config) -> Dataset:
+    """The data.
+
+    Raises:
+        UsageError, DataError: as `anabranch.data.load`.
+    """
     options = config.data
-    dataset = load(
+    return load(
         options.data,
         seed=config.training.seed,
         test_fraction=options.test_fraction,
         scale=options.scale,
         classes=options.classes,
     )
+
+
+def fitted(config: Config, dataset: Dataset, cores: int) -> Config:
+    """`config` with everything that was left open, checked against the data; its threads are in force from now on.
+
+    Raises:
+        UsageError, DataError: as `build_model` and `check`.
+    """
     model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
     parameters = sum(p.numel() for p in build_model(model, dataset, 0, torch.float32).parameters())
     batch = batch_size(config, len(dataset.train))
-    threads = config.parallel.threads or useful_threads(parameters, batch, ranks_here)
+    threads = config.parallel.threads or useful_threads(parameters, batch, cores)
     config = dataclasses.replace(
         config,
         model=model,
@@ -148,7 +166,7 @@ def resolve(config: Config, ranks_here: int) -> tuple[Config, Dataset]:
     check(config, dataset)
     torch.set_num_threads(threads)
     warm_up()
-    return config, dataset
+    return config
 
 
 def warm_up() -> None:
@@ -162,7 +180,7 @@ def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Dis
     Raises:
         AnabranchError: as `Trainer.run`.
     """
-    with StopFlag().listening(announce=True) as flag:
+    with folder.held(), StopFlag().listening(announce=True) as flag:
         try:
             world = SimulatedWorld(config.parallel.workers)
             results = world.run(Trainer(config, dataset, folder, display, flag).run)
@@ -171,7 +189,7 @@ def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Dis
     return next(summary for summary in results if summary is not None)
 
 
-def run_rank(config: Config, comm: Communicator, ranks_here: int, *, resume: bool) -> int:
+def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool) -> int:
     """Train as one rank of many; return the exit code.
 
     Raises:
@@ -181,15 +199,17 @@ def run_rank(config: Config, comm: Communicator, ranks_here: int, *, resume: boo
     warm_up()
     path = ""
     if comm.rank == 0:  # The first alone: it may have to download the data, and it makes the folder.
-        config, dataset, folder = prepare(config, ranks_here=ranks_here, resume=resume)
+        config, dataset, folder = prepare(config, cores=own_cores, resume=resume)
         path = str(folder.path)
     folder = RunFolder(Path(share_text(comm, path)))
     if comm.rank != 0:
-        config, dataset = resolve(config, ranks_here)
+        config, dataset = resolve(config, own_cores)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display) if comm.rank == 0 else 0
     comm.barrier()  # the clock of rank 0 must not run while the others load the data
-    with StopFlag().listening(announce=comm.rank == 0) as flag, saying_how_to_go_on(folder):
+    leads = comm.rank == 0
+    held = folder.held() if leads else nullcontext()
+    with held, StopFlag().listening(announce=leads) as flag, saying_how_to_go_on(folder):
         try:
             summary = Trainer(config, dataset, folder, display, flag).run(comm)
         finally:

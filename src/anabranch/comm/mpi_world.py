@@ -2,6 +2,9 @@
 
 import os
 
+import numpy as np
+
+from anabranch.comm.cores import share_of_cores
 from anabranch.comm.mpi import MpiCommunicator
 from anabranch.comm.mpi_library import MPI
 from anabranch.errors import UsageError
@@ -24,12 +27,18 @@ def join(expected: int) -> MpiCommunicator:
     return MpiCommunicator.world()
 
 
-def ranks_here() -> int:
-    """How many of the ranks run on this machine."""
+def own_cores() -> int:
+    """Cores for this rank: those that it may run on, each shared out among the ranks that may run on it too.
+
+    So it is right whether the launcher binds every rank to cores of its own or lets all run everywhere. Collective.
+    """
+    mine = sorted(os.sched_getaffinity(0))
+    users = np.zeros(os.sysconf("SC_NPROCESSORS_CONF"), dtype=np.int32)
+    users[mine] = 1
     node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
-    size: int = node.Get_size()
+    node.Allreduce(MPI.IN_PLACE, users, MPI.SUM)
     node.Free()
-    return size
+    return share_of_cores(users[mine].tolist())
 
 
 def end_all(code: int) -> None:
