@@ -7,6 +7,7 @@ from tasks import FEATURES, examples, make_shard
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.data import Examples
+from anabranch.errors import UsageError
 from anabranch.models import DBN
 from anabranch.optim import Rule
 from anabranch.pretrain import Pretraining, layer_name, pretrain, propagate
@@ -41,6 +42,11 @@ def pretrained(workers: int, stopping: Stopping, mapped: bool = False) -> list[t
         return dbn, journal.reports
 
     return SimulatedWorld(workers).run(program)
+
+
+def test_impossible_settings_are_refused_before_anything_runs() -> None:
+    with pytest.raises(UsageError, match="at least one Gibbs step, not 0"):
+        Pretraining(Averaging(), FixedEpochs(1), k=0)
 
 
 def test_outputs_stay_on_the_rank_that_holds_the_examples() -> None:

@@ -30,7 +30,8 @@ def pretraining_plan(config: Config, batch: int, seed: int) -> Pretraining:
 
 def batch_size(config: Config, examples: int) -> int:
     """Examples of a minibatch on each worker: as asked, or 100, or less where an epoch would have too few steps."""
-    return config.training.batch_size or _fitting_batch(examples, config.parallel.workers)
+    asked = config.training.batch_size
+    return _fitting_batch(examples, config.parallel.workers) if asked is None else asked
 
 
 def finetuning_workers(config: Config) -> int:
@@ -40,7 +41,8 @@ def finetuning_workers(config: Config) -> int:
 
 def finetuning_batch_size(config: Config, examples: int) -> int:
     """As `batch_size`, of fine-tuning."""
-    return config.finetuning.finetune_batch_size or _fitting_batch(examples, finetuning_workers(config))
+    asked = config.finetuning.finetune_batch_size
+    return _fitting_batch(examples, finetuning_workers(config)) if asked is None else asked
 
 
 def _fitting_batch(examples: int, workers: int) -> int:

@@ -19,6 +19,7 @@ from anabranch.comm.base import Communicator
 from anabranch.data import Examples
 from anabranch.models import DBN, RBM
 from anabranch.objectives import ContrastiveDivergence, Objective, Precision
+from anabranch.objectives.contrastive import check_settings
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Journal, Shard, Stopping, Strategy, Task, carry_out
 from anabranch.strategies.shard import Rows
@@ -48,6 +49,9 @@ class Pretraining:
     weight_cost: float = 0.0
     precision: Precision = "float32"
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self.k, self.chains, self.weight_cost)
 
 
 def pretrain(dbn: DBN, shard: Shard, plan: Pretraining, comm: Communicator, journal: Journal) -> None:

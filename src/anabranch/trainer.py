@@ -78,8 +78,10 @@ class Trainer:
         )
         if journal.model:
             model.load_state_dict(journal.model)
-        network = self._train(model, comm, journal)
-        journal.close()
+        try:
+            network = self._train(model, comm, journal)
+        finally:
+            journal.close()  # the record shows what led to a failure, too
         summary = None
         if comm.rank == 0:
             test = self.dataset.test.chunks(CHUNK, dtype)

@@ -156,6 +156,10 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
         (["--epochs", "0"], "training needs at least one epoch, not 0."),
         (["--learning-rate", "-1"], "the learning rate must be a positive number, not -1.0."),
         (["--momentum", "1"], "momentum must lie in [0, 1), not 1.0."),
+        (["--gibbs-steps", "0"], "contrastive divergence needs at least one Gibbs step, not 0: use 1 or more."),
+        (["--weight-cost", "-1"], "the weight cost must be 0 or more, not -1.0: try 0.0002."),
+        (["--finetune-dropout", "1"], "dropout is a probability in [0, 1), not 1.0."),
+        (["--batch-size", "0"], "the batch size is 0: it must be 1 or more."),
         (["--test-fraction", "1"], "the test fraction is 1.0: it must be above 0 and below 1."),
         (["--resume", "nowhere"], "there is no run in nowhere (no config.toml): give the folder of a run to --resume."),
         (["--config", "no.toml"], "cannot read the configuration no.toml: No such file or directory."),
@@ -164,12 +168,6 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
 def test_wrong_options(options: list[str], says: str, refused: Refused) -> None:
     said = refused(*options)
     assert all(part in said for part in says.split(" * ")), said
-
-
-def test_options_that_are_refused_when_training_begins(data: str, tmp_path: Path, capsys: Captured) -> None:
-    common = ["train", "--data", data, *TINY, "--out"]
-    assert "at least one Gibbs step" in sentence(capsys, 2, *common, str(tmp_path / "a"), "--gibbs-steps", "0")
-    assert "cannot be negative" in sentence(capsys, 2, *common, str(tmp_path / "b"), "--weight-cost", "-1")
 
 
 @pytest.mark.parametrize(

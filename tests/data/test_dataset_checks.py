@@ -123,7 +123,7 @@ def test_unit_interval(value: float, extremes: str) -> None:
     assert str(caught.value).startswith("the values of the training part of toy run from")
     assert "(row 4 is the first outside [0, 1])" in str(caught.value)
     assert str(caught.value).endswith(
-        "but Bernoulli units take values in [0, 1]: use --scale minmax or --visible gaussian."
+        "but Bernoulli units take values in [0, 1]: use --scale minmax or --units gaussian."
     )
 
 

@@ -143,7 +143,7 @@ def test_bf16_products_stay_near_float32() -> None:
     assert float((mixed - g).norm() / g.norm()) < 0.05
 
 
-@pytest.mark.parametrize(("k", "chains", "cost"), [(0, 0, 0.0), (1, -1, 0.0), (1, 0, -0.1)])
+@pytest.mark.parametrize(("k", "chains", "cost"), [(0, 0, 0.0), (1, -1, 0.0), (1, 0, -0.1), (1, 0, math.nan)])
 def test_impossible_settings_are_refused(k: int, chains: int, cost: float) -> None:
     with pytest.raises(UsageError):
         ContrastiveDivergence(tiny_rbm(), k=k, chains=chains, weight_cost=cost)

@@ -80,3 +80,5 @@ def test_impossible_rates_are_refused(rate: float) -> None:
 def test_impossible_momentum_is_refused() -> None:
     with pytest.raises(UsageError, match=r"\[0, 1\)"):
         Rule(momentum=1.0)
+    with pytest.raises(UsageError, match="cannot last -1 epochs"):
+        Rule(early_epochs=-1)

@@ -76,7 +76,7 @@ def check_unit_interval(examples: Examples, name: str) -> None:
     if first >= 0:
         raise DataError(
             f"the values of {name} run from {low:g} to {high:g} (row {first} is the first outside [0, 1]), "
-            "but Bernoulli units take values in [0, 1]: use --scale minmax or --visible gaussian."
+            "but Bernoulli units take values in [0, 1]: use --scale minmax or --units gaussian."
         )
 
 

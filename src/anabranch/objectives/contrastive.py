@@ -9,6 +9,8 @@ weight
 so the gradient to descend is the negative of that. The weight cost leaves the biases alone.
 """
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -43,10 +45,7 @@ class ContrastiveDivergence:
         precision: Precision = "float32",
         seed: int = 0,
     ) -> None:
-        if k < 1:
-            raise UsageError(f"contrastive divergence needs at least one Gibbs step, but k is {k}: use k=1 or more.")
-        if chains < 0 or weight_cost < 0:
-            raise UsageError(f"chains ({chains}) and weight cost ({weight_cost}) cannot be negative.")
+        check_settings(k, chains, weight_cost)
         self._rbm, self._k, self._weight_cost = rbm, k, weight_cost
         self._products = torch.bfloat16 if precision == "bf16-mixed" else rbm.weight.dtype
         self._weights = flat_parameters(rbm)
@@ -122,3 +121,17 @@ class ContrastiveDivergence:
         if weight.dtype == bias.dtype:
             return torch.addmm(bias, x, weight)
         return (x.to(weight.dtype) @ weight).to(bias.dtype).add_(bias)
+
+
+def check_settings(k: int, chains: int, weight_cost: float) -> None:
+    """Refuse settings of contrastive divergence that mean nothing.
+
+    Raises:
+        UsageError: fewer than one Gibbs step, or a negative number of chains or weight cost.
+    """
+    if k < 1:
+        raise UsageError(f"contrastive divergence needs at least one Gibbs step, not {k}: use 1 or more.")
+    if chains < 0:
+        raise UsageError(f"there cannot be {chains} persistent chains: use 0 or more.")
+    if not (math.isfinite(weight_cost) and weight_cost >= 0):
+        raise UsageError(f"the weight cost must be 0 or more, not {weight_cost}: try 0.0002.")

@@ -43,6 +43,8 @@ class Rule:
         for value in (self.momentum, self.early_momentum):
             if not 0 <= value < 1:
                 raise UsageError(f"momentum must lie in [0, 1), not {value}.")
+        if self.early_epochs < 0:
+            raise UsageError(f"the early phase cannot last {self.early_epochs} epochs: use 0 or more.")
 
     def build(self, weights: Tensor) -> "FlatOptimizer":
         """The rule at work on `weights` [P]."""
