@@ -53,7 +53,7 @@ class RunJournal:
         kept = Extent(found.recorded_bytes, found.recorded_sha256) if found else None
         self._recorder = Recorder(folder.steps, kept) if self._leads else None
         self.finished: list[dict[str, Any]] = list(found.finished) if found else []
-        """Summaries of the finished tasks: task, epochs, error, examples, seconds."""
+        """Summaries of the finished tasks: task, epochs, quantity, error, examples, seconds."""
         self._running: dict[str, Any] = dict(found.running) if found else {}
         self._began = self._saved_at = time.monotonic()
 
@@ -73,7 +73,7 @@ class RunJournal:
     def begin(self, task: str, epochs: int, steps: int, done: int) -> None:
         """Start a summary and a bar."""
         if self._running.get("task") != task:
-            self._running = {"task": task, "epochs": 0, "error": None, "examples": 0, "seconds": 0.0}
+            self._running = {"task": task, "epochs": 0, "quantity": "", "error": None, "examples": 0, "seconds": 0.0}
         self._began = time.monotonic() - self._running["seconds"]
         self._display.start(task, epochs, steps, done)
 
@@ -86,7 +86,7 @@ class RunJournal:
     def on_epoch(self, report: EpochReport) -> None:
         """Record it, and bring the figures up to date."""
         self._running["epochs"] = report.epoch + 1
-        self._running["error"] = report.error
+        self._running["quantity"], self._running["error"] = report.quantity, report.error
         self._running["examples"] += report.examples
         self._running["seconds"] = time.monotonic() - self._began
         if self._recorder:

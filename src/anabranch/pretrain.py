@@ -64,10 +64,15 @@ def pretrain(dbn: DBN, shard: Shard, plan: Pretraining, comm: Communicator, jour
     for number, rbm in enumerate(dbn.layers):
         name = layer_name(number, rbm)
         if not journal.is_finished(name):
-            seed = derive_seed(plan.seed, number, comm.rank)
-            restored = journal.restored(name)
             task = Task(
-                _objective(rbm, plan), shard, plan.stopping, seed=seed, name=name, restored=restored, monitor=journal
+                _objective(rbm, plan),
+                shard,
+                plan.stopping,
+                seed=derive_seed(plan.seed, number, comm.rank),
+                name=name,
+                restored=journal.restored(name),
+                monitor=journal,
+                quantity="reconstruction error",
             )
             carry_out(plan.strategy, task, comm, journal)  # (1*) to (7)
         if number + 1 < len(dbn.layers):

@@ -105,7 +105,8 @@ class Plain:
         left = (now - self._began) / (made - self._done) * (self._epochs - made)
         ending = "done" if report.last else f"{left:.0f} s left"
         self.say(
-            f"{report.task}: epoch {made}/{self._epochs}, error {report.error:.4g}, {rate:,.0f} samples/s, {ending}"
+            f"{report.task}: epoch {made}/{self._epochs}, {report.quantity} {report.error:.4g}, "
+            f"{rate:,.0f} samples/s, {ending}"
         )
 
     def say(self, text: str) -> None:
@@ -156,7 +157,7 @@ class Bars:
         self._progress.update(
             self._bar,
             epoch=f"epoch {made}/{self._epochs}",
-            error=f"error {report.error:.4g}",
+            error=f"{report.quantity.split()[-1]} {report.error:.4g}",  # 80 columns have room for one word
             rate=f"{self._rate.update(report.examples):,.0f}/s",
         )
         if report.last:  # convergence may come before the last epoch

@@ -79,7 +79,8 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     """What a person wants to know at the end."""
     lines = []
     for task in summary["tasks"]:
-        figures = f"{counted(task['epochs'], 'epoch')}, error {task['error']:.4g}, {task['seconds']:.1f} s"
+        reached = f"{task['quantity']} {task['error']:.4g}"
+        figures = f"{counted(task['epochs'], 'epoch')}, {reached}, {task['seconds']:.1f} s"
         lines.append(f"  {task['task']:<22} {figures}")
     error = summary["test_error"]
     lines.append("" if error is None else f"test error {100 * error:.2f} %")

@@ -140,6 +140,7 @@ class Trainer:
             monitor=journal,
             measure=(lambda: squared_output_error(network, part.in_order(CHUNK))) if watched == "convergence" else None,
             finish=math.sqrt if watched == "convergence" else float,
+            quantity="RMS error" if watched == "convergence" else "loss",
         )
         carry_out(strategy, task, comm, journal)
 

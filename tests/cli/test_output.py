@@ -131,8 +131,8 @@ def test_plain_lines(tmp_path: Path, capsys: Captured) -> None:
     assert "\x1b" not in said.out
     assert "\r" not in said.out
     assert lines[0] == "layer 1 (16-8): up to 3 epochs of 3 steps"
-    assert re.fullmatch(r"layer 1 \(16-8\): epoch 3/3, error [\d.]+, [\d,]+ samples/s, done", lines[1])
-    assert re.fullmatch(r"  fine-tuning            3 epochs, error [\d.e-]+, \d+\.\d s", lines[8])
+    assert re.fullmatch(r"layer 1 \(16-8\): epoch 3/3, reconstruction error [\d.]+, [\d,]+ samples/s, done", lines[1])
+    assert re.fullmatch(r"  fine-tuning            3 epochs, loss [\d.e-]+, \d+\.\d s", lines[8])
     assert re.fullmatch(r"test error \d+\.\d\d %", lines[9])
     assert re.fullmatch(r"\d+\.\d s of training, [\d,]+ samples/s", lines[10])
     assert lines[11] == "averaging, 2 workers, simulated world, 1 thread a process"
@@ -162,8 +162,8 @@ def test_lines_of_long_runs_come_now_and_then(capsys: Captured, monkeypatch: pyt
         plain.on_epoch(_report(epoch, last=epoch == 19))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + 4
-    assert lines[1] == "layer 1: epoch 5/20, error 0.5, 100 samples/s, 15 s left"
-    assert lines[-1] == "layer 1: epoch 20/20, error 0.5, 100 samples/s, done"
+    assert lines[1] == "layer 1: epoch 5/20, loss 0.5, 100 samples/s, 15 s left"
+    assert lines[-1] == "layer 1: epoch 20/20, loss 0.5, 100 samples/s, done"
 
 
 def _report(epoch: int, *, last: bool = False, task: str = "layer 1") -> EpochReport:
@@ -185,7 +185,7 @@ def test_bars_fit_the_terminal(width: int, capsys: Captured) -> None:
     assert max(len(line) for line in lines) <= width
     if width >= 80:  # all figures, and some bar left
         assert re.search(
-            r"✓ layer 1 \(784-2000\) ━{9,} epoch 12/50 error 123.5 [\d,]+/s \d:\d\d:\d\d", "\n".join(lines)
+            r"✓ layer 1 \(784-2000\) ━{9,} epoch 12/50 loss 123.5 [\d,]+/s \d:\d\d:\d\d", "\n".join(lines)
         )
 
 

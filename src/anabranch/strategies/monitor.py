@@ -22,6 +22,7 @@ class EpochReport:
         steps: this rank's updates since the task began.
         learning_rate: in force during the epoch.
         last: whether the task ends with it.
+        quantity: what the error is: "reconstruction error", "loss", "RMS error".
     """
 
     task: str
@@ -32,6 +33,7 @@ class EpochReport:
     steps: int
     learning_rate: float
     last: bool
+    quantity: str = "loss"
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ class Task:
         monitor: hears of every step and epoch.
         measure: the error that `stopping` watches; by default the mean loss of the epoch's own batches.
         finish: turns the mean of `measure` into the error (the root of a mean square, say).
+        quantity: what the error is called.
     """
 
     def __init__(
@@ -51,10 +52,11 @@ class Task:
         monitor: Monitor | None = None,
         measure: Measure | None = None,
         finish: Callable[[float], float] = float,
+        quantity: str = "loss",
     ) -> None:
         self.objective, self.shard, self.stopping, self.name = objective, shard, stopping, name
         self._seed, self._monitor = seed, monitor or Silent()
-        self._measure, self._finish = measure, finish
+        self._measure, self._finish, self._quantity = measure, finish, quantity
         self._restored = restored or TaskState()
         self.errors: list[float] = list(self._restored.errors)
         self._steps = self._restored.steps
@@ -126,7 +128,9 @@ class Task:
         last = self.stopping.done(self.errors)
         loss, examples = float(sums[2] / sums[3]), int(sums[3])
         rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
-        self._monitor.on_epoch(EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last))
+        self._monitor.on_epoch(
+            EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last, self._quantity)
+        )
         signal_number, checkpoint_due = (int(wish) for wish in wishes)
         if signal_number or checkpoint_due or last:
             self._monitor.save(self._state(), comm)
