@@ -160,7 +160,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "finetuning": {
             "finetune_epochs": 30,
             "finetune_batch_size": 125,
-            "finetune_learning_rate": 1.0,
+            "finetune_learning_rate": 0.3,
             "finetune_dropout": 0.2,
             "finetune_workers": "one",
         },

@@ -30,7 +30,8 @@ def join(expected: int) -> MpiCommunicator:
 def own_cores() -> int:
     """Cores for this rank: those that it may run on, each shared out among the ranks that may run on it too.
 
-    So it is right whether the launcher binds every rank to cores of its own or lets all run everywhere. Collective.
+    So it is right whether the launcher binds every rank to cores of its own or lets all run everywhere. The least of
+    all ranks, for a run's record holds one number of threads, on which its bits depend. Collective.
     """
     mine = sorted(os.sched_getaffinity(0))
     users = np.zeros(os.sysconf("SC_NPROCESSORS_CONF"), dtype=np.int32)
@@ -38,7 +39,9 @@ def own_cores() -> int:
     node = MPI.COMM_WORLD.Split_type(MPI.COMM_TYPE_SHARED)
     node.Allreduce(MPI.IN_PLACE, users, MPI.SUM)
     node.Free()
-    return share_of_cores(users[mine].tolist())
+    share = np.array([share_of_cores(users[mine].tolist())])
+    MPI.COMM_WORLD.Allreduce(MPI.IN_PLACE, share, MPI.MIN)
+    return int(share[0])
 
 
 def end_all(code: int) -> None:
