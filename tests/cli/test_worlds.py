@@ -164,9 +164,7 @@ def test_a_rank_that_fails_ends_the_run_with_its_cause(
     (tmp_path / "failing.py").write_text(FAILING)
     monkeypatch.chdir(tmp_path)
     options = ["--model", "failing:net", "--epochs", "50", "--workers", "2", "--world", "mpi"]
-    began = time.monotonic()
     assert train(data, tmp_path / "run", *options, "--checkpoint-seconds", "0") == 1
-    assert time.monotonic() - began < 60
     said = capfd.readouterr().err
     assert said.startswith("anabranch: unforeseen ValueError in ")
     assert said.count("\n") == said.count("the root cause") == 1
