@@ -184,9 +184,7 @@ def test_bars_fit_the_terminal(width: int, capsys: Captured) -> None:
     lines = _lines(capsys.readouterr().out)
     assert max(len(line) for line in lines) <= width
     if width >= 80:  # all figures, and some bar left
-        assert re.search(
-            r"✓ layer 1 \(784-2000\) ━{9,} epoch 12/50 loss 123.5 [\d,]+/s \d:\d\d:\d\d", "\n".join(lines)
-        )
+        assert re.search(r"✓ layer 1 \(784-2000\) ━{9,} epoch 12/50 loss 123.5 [\d,]+/s \d:\d\d:\d\d", "\n".join(lines))
 
 
 def _lines(output: str) -> list[str]:
