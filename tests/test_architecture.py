@@ -7,14 +7,14 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "__init__"},
+    {"errors", "types", "seeding", "kernels", "__init__"},
     {"data", "models", "comm", "optim", "files", "signals"},
     {"objectives"},
     {"strategies"},
-    {"evaluate", "pretrain"},
+    {"evaluate", "limit", "pretrain"},
     {"config", "launch"},
-    {"plans", "build", "progress", "record", "runfolder", "checkpoint"},
-    {"journal", "summary"},
+    {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
+    {"journal", "speed", "summary"},
     {"trainer"},
     {"simulate"},
     {"cli"},

@@ -66,7 +66,8 @@ def test_subset_materialises_the_same_values() -> None:
 
 
 def test_in_memory_scales_once() -> None:
-    data = in_memory(FEATURES, LABELS, torch.tensor(0.5, dtype=torch.float64), torch.tensor([1.0, 2.0, 3.0]))
+    features = FEATURES.to(torch.int32)
+    data = in_memory(features, LABELS, torch.tensor(0.5, dtype=torch.float64), torch.tensor([1.0, 2.0, 3.0]))
     assert data.features.dtype == torch.float32
     assert torch.equal(data.take(INDEX).x, scaled().take(INDEX).x)
     assert data.scale.item() == 1
@@ -80,11 +81,30 @@ def test_in_memory_takes_ready_values_as_they_are() -> None:
 
 def test_in_memory_leaves_narrow_types_beyond_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examples, "FLOAT32_LIMIT_BYTES", 47)
-    half = torch.tensor(0.5, dtype=torch.float64)
-    data = in_memory(FEATURES, LABELS, half, half)
-    assert data.features is FEATURES
-    assert data.scale.dtype == torch.float32
+    half, features = torch.tensor(0.5, dtype=torch.float64), FEATURES.to(torch.int16)
+    data = in_memory(features, LABELS, half, half)
+    assert data.features is features
     assert torch.equal(data.take(INDEX).x, FEATURES[INDEX] * 0.5 + 0.5)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_bytes_stay_bytes_and_are_scaled_as_they_are_read(dtype: torch.dtype) -> None:
+    features = torch.randint(256, (50, 33), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    scale, shift = torch.tensor(1 / 255, dtype=torch.float64), torch.linspace(-1, 1, 33, dtype=torch.float64)
+    data = in_memory(features, None, scale, shift)
+    assert data.features is features
+    index = torch.tensor([49, 0, 7, 7])
+    expected = (features.double() * scale + shift).to(dtype)
+    rounding = {"rtol": torch.finfo(dtype).eps, "atol": torch.finfo(dtype).eps}
+    torch.testing.assert_close(data.take(index, dtype).x, expected[index], **rounding)
+    torch.testing.assert_close(torch.cat([batch.x for batch in data.chunks(20, dtype)]), expected, **rounding)
+
+
+@pytest.mark.parametrize("index", [-1, 4])
+def test_rows_that_do_not_exist(index: int) -> None:
+    for data in (scaled(), Examples(FEATURES.float())):
+        with pytest.raises(IndexError):
+            data.take(torch.tensor([0, index]))
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])

@@ -1,11 +1,13 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from exact import tiny_rbm
 from torch import Tensor
 
 from anabranch.errors import UsageError
+from anabranch.kernels import Noise, threshold_states
 from anabranch.models import RBM, flat_parameters
 from anabranch.objectives import ContrastiveDivergence
 from anabranch.types import Batch
@@ -39,8 +41,9 @@ def test_cd1_statistics_with_sampled_states_by_hand() -> None:
     objective = ContrastiveDivergence(rbm, seed=7)
     _, g = objective.gradient(Batch(torch.tensor([[1.0, 1.0]], dtype=torch.float64)))
     h1, h2 = sigmoid(0.3 + 0.5 - 1.0), sigmoid(-0.4 + 2.0 + 0.25)  # 0.4502, 0.8641
-    u1, u2 = torch.empty(2, dtype=torch.float64).uniform_(generator=torch.Generator().manual_seed(7)).tolist()
-    s1, s2 = float(u1 < h1), float(u2 < h2)
+    word = int(np.random.SFC64(7).random_raw())  # 16 bits a unit, the lowest first
+    u1, u2 = ((word >> 16 * unit & 0xFFFF) + 0.5 for unit in range(2))
+    s1, s2 = float(u1 / 65536 < h1), float(u2 / 65536 < h2)
     v1, v2 = sigmoid(0.1 + 0.5 * s1 + 2.0 * s2), sigmoid(-0.2 - 1.0 * s1 + 0.25 * s2)
     k1, k2 = sigmoid(0.3 + 0.5 * v1 - 1.0 * v2), sigmoid(-0.4 + 2.0 * v1 + 0.25 * v2)
     expected = [
@@ -53,11 +56,9 @@ def test_cd1_statistics_with_sampled_states_by_hand() -> None:
 
 def negative_phase(rbm: RBM, v: Tensor, k: int, seed: int) -> Tensor:
     """The visible end of the chain, written with the RBM's own conditionals."""
-    generator = torch.Generator().manual_seed(seed)
+    noise = Noise(seed)
     for _ in range(k):
-        h = rbm(v)
-        states = (torch.empty_like(h).uniform_(generator=generator) < h).to(h.dtype)
-        v = rbm.visible_mean(states)
+        v = rbm.visible_mean(threshold_states(rbm(v), noise))
     return v
 
 

@@ -1,7 +1,7 @@
 """Small tasks for tests of strategies: a quadratic, an RBM, a classifier, on shards of random data."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,11 +18,15 @@ from anabranch.types import Batch
 FEATURES, CLASSES = 6, 3
 
 
-@dataclass
-class Quadratic:
+class Quadratic(Objective):
     """½|w - x|² averaged over the batch: the minimum lies at the mean of the data."""
 
-    weights: Tensor = field(default_factory=lambda: torch.zeros(FEATURES))
+    def __init__(self) -> None:
+        self._weights = torch.zeros(FEATURES)
+
+    @property
+    def weights(self) -> Tensor:
+        return self._weights
 
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
         difference = self.weights - batch.x

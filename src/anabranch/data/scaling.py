@@ -27,7 +27,7 @@ class Scaling:
     def apply(self, examples: Examples) -> Examples:
         """The same examples with this scaling: computed at once in memory, row by row for mapped features."""
         if examples.mapped:
-            return replace(examples, scale=self.scale.float(), shift=self.shift.float())
+            return replace(examples, scale=self.scale, shift=self.shift)
         return in_memory(examples.features, examples.labels, self.scale, self.shift)
 
 

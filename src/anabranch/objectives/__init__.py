@@ -3,5 +3,6 @@
 from anabranch.objectives.backprop import BackPropagation, Loss
 from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.contrastive import ContrastiveDivergence
+from anabranch.objectives.plain import PlainContrastiveDivergence
 
-__all__ = ["BackPropagation", "ContrastiveDivergence", "Loss", "Objective", "Precision"]
+__all__ = ["BackPropagation", "ContrastiveDivergence", "Loss", "Objective", "PlainContrastiveDivergence", "Precision"]

@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from anabranch.errors import UsageError
 from anabranch.models.flat import flat_parameters, views
-from anabranch.objectives.base import Precision
+from anabranch.objectives.base import Objective, Precision
 from anabranch.types import Batch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """(output [batch, …], labels [batch]) to the mean loss over the batch, []."""
 
 
-class BackPropagation:
+class BackPropagation(Objective):
     """The mean `loss` of `module` over a batch, differentiated by torch.
 
     Noise inside the module (dropout) comes from torch's global generator; it is exchanged for this objective's own

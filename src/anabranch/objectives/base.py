@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
 
 Precision = Literal["float32", "bf16-mixed", "float64"]
@@ -17,7 +18,7 @@ def weight_dtype(precision: Precision) -> torch.dtype:
 
 
 class Objective(Protocol):
-    """A loss over batches as a function of flat weights. It may be noisy: its noise is its own."""
+    """A loss over batches as a function of flat weights. It may be noisy: its noise is its own. Inherit from it."""
 
     @property
     def weights(self) -> Tensor:
@@ -27,6 +28,12 @@ class Objective(Protocol):
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
         """The mean loss over the batch, and its gradient [P]. The tensor is overwritten by the next call."""
         ...
+
+    def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
+        """One local step, `gradient` and then `optimizer`; the loss. It may be done faster, with other roundings."""
+        loss, gradient = self.gradient(batch)
+        optimizer.step(gradient)
+        return loss
 
     def start_epoch(self, seed: int) -> None:
         """Make all noise until the next call a function of `seed` alone, so that a resumed epoch repeats it."""

@@ -1,4 +1,4 @@
-"""Contrastive divergence (Hinton 2002) and its persistent form (Tieleman 2008), as a gradient.
+"""Contrastive divergence (Hinton 2002) and its persistent form (Tieleman 2008), at the speed of its matrix products.
 
 Follows the code behind Hinton & Salakhutdinov 2006, that De Filippo De Grazia et al. ported: binary samples of the
 hidden units drive the reconstruction, the reconstruction itself and the last hidden activities are probabilities. Per
@@ -7,22 +7,38 @@ weight
     Δw_ij ∝ ⟨v_i h_j⟩⁺ - ⟨v_i h_j⟩⁻ - weight_cost · w_ij
 
 so the gradient to descend is the negative of that. The weight cost leaves the biases alone.
+
+Nothing is allocated in the loop. Both phases lie in one tensor, with the positive hidden activities negated and the
+means over the patterns taken by the units (`h` = h⁻/m over -h⁺/n), so that one product over both gives the difference
+of the statistics. Whatever stands between the products is a fused kernel. `plain.py` has the same without any of this.
 """
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from anabranch.errors import UsageError
+from anabranch.kernels import (
+    Memory,
+    Noise,
+    hidden_mean,
+    momentum_step,
+    momentum_step_after,
+    reconstruct,
+    sample_hidden,
+    visible_mean,
+)
 from anabranch.models.flat import flat_parameters, views
-from anabranch.models.rbm import RBM, bernoulli
-from anabranch.objectives.base import Precision
+from anabranch.models.rbm import RBM
+from anabranch.objectives.base import Objective, Precision
+from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
 
 
-class ContrastiveDivergence:
-    """CD-k, or PCD-k with `chains` persistent chains, for one RBM.
+class ContrastiveDivergence(Objective):
+    """CD-k, or PCD-k with `chains` persistent chains, for one RBM in this machine's memory.
 
     The loss is the squared reconstruction error per pattern, summed over the visible units.
 
@@ -31,8 +47,11 @@ class ContrastiveDivergence:
         k: full Gibbs steps in the negative phase.
         chains: number of persistent chains; 0 starts the chain at the data instead (plain CD).
         weight_cost: the L2 penalty's factor on the weights.
-        precision: of the matrix products.
+        precision: bf16-mixed multiplies matrices in bfloat16; weights, biases, sums and updates stay in float32.
         seed: of the noise until the first `start_epoch`.
+
+    Raises:
+        UsageError: as `check_settings`.
     """
 
     def __init__(
@@ -46,13 +65,28 @@ class ContrastiveDivergence:
         seed: int = 0,
     ) -> None:
         check_settings(k, chains, weight_cost)
-        self._rbm, self._k, self._weight_cost = rbm, k, weight_cost
-        self._products = torch.bfloat16 if precision == "bf16-mixed" else rbm.weight.dtype
+        self._k, self._weight_cost, self._linear = k, weight_cost, rbm.units == "gaussian"
         self._weights = flat_parameters(rbm)
         self._gradient = torch.zeros_like(self._weights)
-        self._g_weight, self._g_visible, self._g_hidden = views(self._gradient, list(rbm.parameters()))
-        self._chains = torch.zeros(chains, rbm.hidden, dtype=rbm.weight.dtype)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._weight, *biases = views(self._weights, list(rbm.parameters()))
+        self._g_weight, *g_biases = views(self._gradient, list(rbm.parameters()))
+        self._a, self._b = (Memory(bias).array for bias in biases)
+        self._g_a, self._g_b = (Memory(bias).array for bias in g_biases)
+        self._g_biases = Memory(self._gradient[self._weight.numel() :]).array
+        self._unused = np.zeros_like(self._b)
+        self._number = self._b.dtype.type  # a Python float would turn a kernel's arithmetic into float64
+        mixed = precision == "bf16-mixed"
+        self._products = torch.bfloat16 if mixed else self._weights.dtype
+        # The weights as the products take them, and the statistics as the products give them.
+        self._w = torch.empty_like(self._weight, dtype=self._products) if mixed else self._weight
+        self._w_t = self._w.t()
+        self._statistics = torch.empty_like(self._w) if mixed else self._g_weight
+        self._chains = Memory(torch.zeros(chains, rbm.hidden, dtype=self._products))
+        self._spaces: dict[int, _Workspace] = {}
+        self._velocity: Tensor | None = None
+        self._p, self._s = Memory(self._weights).array, Memory(self._statistics.view(-1)).array
+        self._cost = self._number(weight_cost)
+        self._noise = Noise(seed)
 
     @property
     def weights(self) -> Tensor:
@@ -61,66 +95,108 @@ class ContrastiveDivergence:
 
     def start_epoch(self, seed: int) -> None:
         """Seed the noise of the coming epoch."""
-        self._generator.manual_seed(seed)
+        self._noise.seed(seed)
 
     def state(self) -> dict[str, Tensor]:
         """The hidden states of the persistent chains [chains, hidden], if there are any."""
-        return {"chains": self._chains} if len(self._chains) else {}
+        return {"chains": self._chains.tensor} if len(self._chains.tensor) else {}
 
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
         """Reconstruction error per pattern, and the negative of the contrastive divergence statistics [P]."""
-        rbm, n = self._rbm, len(batch)
-        weight = rbm.weight.to(self._products)
-        v_plus = batch.x
-        h_plus = self._up(v_plus, weight)
-        h_states = bernoulli(h_plus, self._generator)
-        reconstruction = self._down(h_states, weight)
-        if len(self._chains):
-            v_minus, h_minus = self._persistent_phase(weight)
-        else:
-            v_minus, h_minus = self._negative_phase(reconstruction, weight)
-        m = len(v_minus)
-        self._correlate(h_plus, v_plus, h_minus, v_minus)
-        self._g_weight.add_(rbm.weight, alpha=self._weight_cost)
-        torch.sub(v_minus.sum(0).div_(m), v_plus.sum(0).div_(n), out=self._g_visible)
-        torch.sub(h_minus.sum(0).div_(m), h_plus.sum(0).div_(n), out=self._g_hidden)
-        error = (v_plus - reconstruction).square_().sum().item() / n
+        error, space = self._phases(batch)
+        torch.mm(space.h_t, space.v, out=self._statistics)
+        if self._statistics is not self._g_weight:
+            self._g_weight.copy_(self._statistics)
+        if self._weight_cost:
+            self._g_weight.add_(self._weight, alpha=self._weight_cost)
         return error, self._gradient
 
-    def _negative_phase(self, v: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-        h = self._up(v, weight)
-        for _ in range(self._k - 1):
-            v = self._down(bernoulli(h, self._generator), weight)
-            h = self._up(v, weight)
-        return v, h
-
-    def _persistent_phase(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        for _ in range(self._k):
-            v = self._down(self._chains, weight)
-            h = self._up(v, weight)
-            self._chains.copy_(bernoulli(h, self._generator))
-        return v, h
-
-    def _correlate(self, h_plus: Tensor, v_plus: Tensor, h_minus: Tensor, v_minus: Tensor) -> None:
-        """⟨h v⟩⁻ - ⟨h v⟩⁺ as one product over both phases, so that bfloat16 rounds the difference, not its terms."""
-        h = torch.cat([h_minus / len(h_minus), h_plus / -len(h_plus)]).to(self._products)
-        v = torch.cat([v_minus, v_plus]).to(self._products)
-        if self._products == self._g_weight.dtype:
-            torch.mm(h.t(), v, out=self._g_weight)
+    def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
+        """One local step. Under SGD the update is part of it: in float32 the product sums into the velocity itself."""
+        sgd = optimizer.momentum
+        if sgd is None:
+            return super().descend(batch, optimizer)
+        error, space = self._phases(batch)
+        if self._velocity is not sgd.velocity:
+            self._velocity = sgd.velocity
+            self._v = Memory(sgd.velocity).array
+            self._v_weight = sgd.velocity[: self._weight.numel()].view_as(self._weight)
+        rate, momentum, cost = self._number(sgd.learning_rate), self._number(sgd.coefficient), self._cost
+        if self._w is self._weight:
+            self._v_weight.addmm_(space.h_t, space.v, beta=sgd.coefficient)
+            momentum_step_after(self._p, self._v, self._weight.numel(), self._g_biases, rate, momentum, cost)
         else:
-            self._g_weight.copy_(h.t() @ v)
+            torch.mm(space.h_t, space.v, out=self._statistics)
+            momentum_step(self._p, self._v, self._s, self._g_biases, rate, momentum, cost)
+        return error
 
-    def _up(self, v: Tensor, weight: Tensor) -> Tensor:
-        return torch.sigmoid_(self._activation(v, weight.t(), self._rbm.hidden_bias))
+    def _phases(self, batch: Batch) -> tuple[float, "_Workspace"]:
+        """Both phases in a workspace, and the gradient of the biases; the reconstruction error per pattern."""
+        n = len(batch)
+        space = self._spaces.get(n) or self._new_space(n)
+        if self._w is not self._weight:
+            self._w.copy_(self._weight)
+        self._g_biases.fill(0)
+        v, h, states, reconstruction = space.v_plus, space.h_plus, space.states, space.reconstruction
+        v.tensor.copy_(batch.x)
+        torch.mm(v.tensor, self._w_t, out=h.tensor)
+        sample_hidden(h.array, self._b, self._noise.state, space.minus_one_over_n, states.array, self._g_b)
+        torch.mm(states.tensor, self._w, out=reconstruction.tensor)
+        squares = reconstruct(reconstruction.array, self._a, self._linear, v.array, space.one_over_n, self._g_a)
+        if len(self._chains.tensor):
+            self._persistent_phase(space)
+        else:
+            self._negative_phase(space)
+        return squares / n, space
 
-    def _down(self, h: Tensor, weight: Tensor) -> Tensor:
-        activation = self._activation(h, weight, self._rbm.visible_bias)
-        return activation.sigmoid_() if self._rbm.units == "bernoulli" else activation
+    def _negative_phase(self, space: "_Workspace") -> None:
+        """From the first reconstruction to the end of the chain, which is the same memory."""
+        v, h, states = space.v_minus, space.h_minus, space.states
+        for _ in range(self._k - 1):
+            torch.mm(v.tensor, self._w_t, out=h.tensor)
+            sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, states.array, self._unused)
+            torch.mm(states.tensor, self._w, out=v.tensor)
+            visible_mean(v.array, self._a, self._linear)
+        torch.mm(v.tensor, self._w_t, out=h.tensor)
+        hidden_mean(h.array, self._b, space.one_over_m, self._g_b)
+        if self._k > 1:
+            self._visible_bias(space)
 
-    def _activation(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        if weight.dtype == bias.dtype:
-            return torch.addmm(bias, x, weight)
-        return (x.to(weight.dtype) @ weight).to(bias.dtype).add_(bias)
+    def _persistent_phase(self, space: "_Workspace") -> None:
+        v, h, chains = space.v_minus, space.h_minus, self._chains
+        for step in range(1, self._k + 1):
+            torch.mm(chains.tensor, self._w, out=v.tensor)
+            visible_mean(v.array, self._a, self._linear)
+            torch.mm(v.tensor, self._w_t, out=h.tensor)
+            total = self._g_b if step == self._k else self._unused
+            sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, chains.array, total)
+        self._visible_bias(space)
+
+    def _visible_bias(self, space: "_Workspace") -> None:
+        """⟨v⟩⁻ - ⟨v⟩⁺, where the chain's end is not the first reconstruction."""
+        minus, plus = (v.tensor.mean(0, dtype=self._weights.dtype) for v in (space.v_minus, space.v_plus))
+        self._g_a[:] = (minus - plus).numpy()
+
+    def _new_space(self, n: int) -> "_Workspace":
+        hidden, visible = self._w.shape
+        space = _Workspace(n, len(self._chains.tensor), visible, hidden, self._products, self._number)
+        self._spaces[n] = space
+        return space
+
+
+class _Workspace:
+    """Memory for the two phases of a step: `n` patterns, and as many ends of chains, or `chains` if there are any."""
+
+    def __init__(self, n: int, chains: int, visible: int, hidden: int, dtype: torch.dtype, number: type) -> None:
+        m = chains or n
+        self.v = torch.zeros(m + n, visible, dtype=dtype)
+        h = torch.zeros(m + n, hidden, dtype=dtype)
+        self.h_t = h.t()
+        self.v_minus, self.v_plus = Memory(self.v[:m]), Memory(self.v[m:])
+        self.h_minus, self.h_plus = Memory(h[:m]), Memory(h[m:])
+        self.reconstruction = Memory(torch.zeros(n, visible, dtype=dtype)) if chains else self.v_minus
+        self.states = Memory(torch.zeros(n, hidden, dtype=dtype))
+        self.minus_one_over_n, self.one_over_n, self.one_over_m = number(-1 / n), number(1 / n), number(1 / m)
 
 
 def check_settings(k: int, chains: int, weight_cost: float) -> None:

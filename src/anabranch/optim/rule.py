@@ -55,6 +55,21 @@ DEFAULT_RULE = Rule()
 """Plain SGD at a rate of 0.1."""
 
 
+@dataclass(frozen=True)
+class Momentum:
+    """What an update v ← coefficient · v + g; w ← w - learning_rate · v needs, for those who do it themselves.
+
+    Attributes:
+        velocity: v [P], the optimizer's own.
+        learning_rate: in force now.
+        coefficient: of momentum, in force now.
+    """
+
+    velocity: Tensor
+    learning_rate: float
+    coefficient: float
+
+
 class FlatOptimizer:
     """A torch optimizer over one flat tensor, its schedule, and its state as named tensors."""
 
@@ -69,6 +84,17 @@ class FlatOptimizer:
     def learning_rate(self) -> float:
         """In force now."""
         return float(self._optimizer.param_groups[0]["lr"])
+
+    @property
+    def momentum(self) -> Momentum | None:
+        """What a fused update needs under SGD; None under the other rules."""
+        if self._rule.name != "sgd":
+            return None
+        state = self._optimizer.state[self._weights]
+        if state.get("momentum_buffer") is None:
+            state["momentum_buffer"] = torch.zeros_like(self._weights)
+        group = self._optimizer.param_groups[0]
+        return Momentum(state["momentum_buffer"], float(group["lr"]), float(group["momentum"]))
 
     def step(self, gradient: Tensor) -> None:
         """Update the weights in place with `gradient` [P]."""

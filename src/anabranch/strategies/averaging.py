@@ -55,8 +55,7 @@ class Averaging:
         optimizer = task.optimizer(self.rule, w)
         for batches in task.epochs(comm):  # (7)
             for batch in batches:
-                loss, g = task.objective.gradient(batch)  # (3)
-                optimizer.step(g)
+                loss = task.objective.descend(batch, optimizer)  # (3)
                 step = task.step(loss, batch)
                 if self.every is not None and (step.index + 1) % self.every == 0:
                     average_updates(w, common, comm)
