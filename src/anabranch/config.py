@@ -17,6 +17,7 @@ from anabranch.optim import RuleName, Schedule
 
 World = Literal["auto", "single", "simulated", "mpi"]
 StopRule = Literal["epochs", "convergence"]
+Arithmetic = Literal["auto", Precision]
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,20 @@ class TrainingOptions:
     """The least fall of the error that counts, as a fraction of the error."""
     seed: int = 0
     """Of everything: split, initial weights, order of the data, noise."""
-    dtype: Precision = "float32"
-    """bf16-mixed: bfloat16 matrix products with float32 weights."""
+    dtype: Arithmetic = "float32"
+    """bf16-mixed: bfloat16 matrix products with float32 weights.
+    auto: bf16-mixed where such products are at least 1.3 times as fast on this machine, else float32."""
+
+    @property
+    def precision(self) -> Precision:
+        """`dtype`, once it is decided.
+
+        Raises:
+            ValueError: it still is auto.
+        """
+        if self.dtype == "auto":
+            raise ValueError("dtype is still auto: decide it first (anabranch.autodtype.decided).")
+        return self.dtype
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ from anabranch.pretrain import Pretraining
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
 from anabranch.strategies.catalogue import Options
 
+FINE_TUNING, TRAINING = "fine-tuning", "training"  # names of tasks
+
 USUAL_BATCH = 100  # Hinton's guide, section 6
 LEAST_STEPS = 64  # an epoch, where the batch size is ours to choose
 
@@ -23,7 +25,7 @@ def pretraining_plan(config: Config, batch: int, seed: int) -> Pretraining:
         k=options.gibbs_steps,
         chains=batch if options.persistent else 0,
         weight_cost=options.weight_cost,
-        precision=options.dtype,
+        precision=options.precision,
         seed=seed,
     )
 

@@ -32,7 +32,7 @@ def write_results(
         config: all options.
         model: what was trained: a DBN, or another network.
         network: what classifies: the fine-tuned copy of a DBN, or `model` itself; None for an unsupervised run.
-        tasks: summaries of the tasks.
+        tasks: summaries of the tasks, with their speeds.
         test_error: a fraction, or None without labels.
         process_seconds: how long this process has run, evaluation included.
     """
@@ -86,11 +86,20 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     lines.append("" if error is None else f"test error {100 * error:.2f} %")
     rate = summary["samples_per_second"] or 0.0
     lines.append(f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s")
+    lines += [f"  {task['task']:<22} {_speed(task)}" for task in summary["tasks"]]
     every = f" every {summary['every']} steps" if summary["every"] else ""
-    lines.append(
-        f"{summary['strategy']}{every}, {counted(summary['workers'], 'worker')}, {summary['world']} world, "
-        f"{counted(summary['threads'], 'thread')} a process"
-    )
+    lines.append(f"{summary['strategy']}{every}, {crew(summary['workers'], summary['world'], summary['threads'])}")
     lines.append(f"results in {folder.path}:")
     lines.append("  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/")
     return [line for line in lines if line]
+
+
+def crew(workers: int, world: str, threads: int) -> str:
+    """For example '2 workers, simulated world, 1 thread', '2 workers, mpi world, 1 thread a process'."""
+    each = " a process" if world == "mpi" else ""
+    return f"{counted(workers, 'worker')}, {world} world, {counted(threads, 'thread')}{each}"
+
+
+def _speed(task: dict[str, Any]) -> str:
+    rate, fraction = f"{task['samples_per_second'] or 0.0:,.0f} samples/s", task["fraction_of_limit"]
+    return rate if fraction is None else f"{rate}, {fraction:.2f} of the matrix products' limit"

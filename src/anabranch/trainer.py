@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from anabranch.build import build_model
@@ -18,6 +19,8 @@ from anabranch.models import DBN, mlp
 from anabranch.objectives import BackPropagation
 from anabranch.objectives.base import weight_dtype
 from anabranch.plans import (
+    FINE_TUNING,
+    TRAINING,
     batch_size,
     finetuning_batch_size,
     finetuning_stopping,
@@ -32,16 +35,16 @@ from anabranch.progress import Display
 from anabranch.runfolder import RunFolder
 from anabranch.seeding import derive_seed, generator
 from anabranch.signals import StopFlag
+from anabranch.speed import with_speeds, works
 from anabranch.strategies import Shard, Stopping, Strategy, Task, carry_out
-from anabranch.summary import write_results
+from anabranch.summary import crew, write_results
 
-FINE_TUNING, TRAINING = "fine-tuning", "training"
 _LAYERS, _SUPERVISED, _HEAD = (int.from_bytes(word) for word in (b"layers", b"superv", b"head"))
 
 
 @dataclass
 class Trainer:
-    """One rank's part of a run. `config.model.model` must be resolved (`build.resolve_model`).
+    """One rank's part of a run. Its model must be resolved (`build.resolve_model`), its dtype decided (`autodtype`).
 
     Attributes:
         config: all options.
@@ -66,7 +69,7 @@ class Trainer:
             StorageError: a file cannot be written.
         """
         began = time.monotonic()
-        config, dtype = self.config, weight_dtype(self.config.training.dtype)
+        config, dtype = self.config, weight_dtype(self.config.training.precision)
         model = build_model(config.model, self.dataset, config.training.seed, dtype)
         journal = RunJournal(
             self.folder,
@@ -76,6 +79,9 @@ class Trainer:
             flag=self.flag,
             checkpoint_seconds=config.run.checkpoint_seconds,
         )
+        if comm.rank == 0:
+            staff = crew(config.parallel.workers, config.parallel.world, torch.get_num_threads())
+            self.display.say(f"{staff}, {config.training.dtype}")
         if journal.model:
             model.load_state_dict(journal.model)
         try:
@@ -86,9 +92,9 @@ class Trainer:
         if comm.rank == 0:
             test = self.dataset.test.chunks(CHUNK, dtype)
             error = classification_error(network, test) if network and self.dataset.classes else None
-            summary = write_results(
-                self.folder, config, model, network, journal.finished, error, time.monotonic() - began
-            )
+            work = works(config, model, network, len(self.dataset.train))
+            tasks = with_speeds(journal.finished, work, config.training.precision)
+            summary = write_results(self.folder, config, model, network, tasks, error, time.monotonic() - began)
         comm.barrier()
         return summary
 
@@ -131,7 +137,7 @@ class Trainer:
         options = self.config
         watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
         task = Task(
-            BackPropagation(network, precision=options.training.dtype),
+            BackPropagation(network, precision=options.training.precision),
             part,
             stopping,
             seed=derive_seed(options.training.seed, _SUPERVISED, comm.rank),
@@ -146,7 +152,7 @@ class Trainer:
 
     def _shard(self, comm: Communicator, batch_size: int) -> Shard:
         options = self.config.training
-        return Shard.of(self.dataset.train, comm, batch_size, options.seed, weight_dtype(options.dtype))
+        return Shard.of(self.dataset.train, comm, batch_size, options.seed, weight_dtype(options.precision))
 
 
 def check(config: Config, dataset: Dataset) -> None:

@@ -64,6 +64,45 @@ def test_the_summary_has_its_keys(run: Path) -> None:
     assert [task["epochs"] for task in content["tasks"]] == [3, 3, 3]
 
 
+def test_the_summary_holds_the_speed_of_every_task(run: Path) -> None:
+    flop = [5 * 2 * 16 * 8, 5 * 2 * 8 * 6, 2 * (2 * 16 * 8) + 3 * (2 * 8 * 6) + 3 * (2 * 6 * 3)]
+    for task, each in zip(summary(run)["tasks"], flop, strict=True):
+        assert task["examples"] / task["samples_per_second"] == pytest.approx(task["seconds"], rel=0.01, abs=0.001)
+        assert task["gflop_per_second"] == pytest.approx(task["samples_per_second"] * each / 1e9, abs=0.001)
+        assert {"limit_samples_per_second", "fraction_of_limit"} <= set(task)
+
+
+def test_tasks_that_are_worth_it_are_held_against_the_limit(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anabranch.speed.WORTH_SECONDS", 0.0)
+    monkeypatch.setattr("anabranch.limit.SECONDS", 0.001)
+    assert train(write_data(tmp_path), tmp_path / "run", "--workers", "2") == 0
+    tasks = summary(tmp_path / "run")["tasks"]
+    assert all(
+        task["fraction_of_limit"]
+        == pytest.approx(task["samples_per_second"] / task["limit_samples_per_second"], abs=0.001)
+        for task in tasks
+    )
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.endswith("of the matrix products' limit")]
+    assert len(lines) == len(tasks)
+    assert re.fullmatch(r"  layer 1 \(16-8\) {8} [\d,]+ samples/s, \d\.\d\d of the matrix products' limit", lines[0])
+    assert max(len(line) for line in lines) <= 80
+
+
+def test_a_module_of_the_users_own_has_samples_alone(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anabranch.speed.WORTH_SECONDS", 0.0)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "own_linear.py").write_text("from torch import nn\n\n\ndef net():\n    return nn.Linear(16, 3)\n")
+    assert train(write_data(tmp_path), tmp_path / "run", "--model", "own_linear:net") == 0
+    (task,) = summary(tmp_path / "run")["tasks"]
+    assert task["samples_per_second"] > 0
+    assert task["gflop_per_second"] is task["limit_samples_per_second"] is task["fraction_of_limit"] is None
+    assert re.search(r"^  training               [\d,]+ samples/s$", capsys.readouterr().out, flags=re.MULTILINE)
+
+
 def test_the_record_has_every_step_and_epoch(run: Path) -> None:
     lines = record(run)
     steps = [line for line in lines if line["kind"] == "step"]
@@ -130,15 +169,18 @@ def test_plain_lines(tmp_path: Path, capsys: Captured) -> None:
     assert said.err == ""
     assert "\x1b" not in said.out
     assert "\r" not in said.out
-    assert lines[0] == "layer 1 (16-8): up to 3 epochs of 3 steps"
-    assert re.fullmatch(r"layer 1 \(16-8\): epoch 3/3, reconstruction error [\d.]+, [\d,]+ samples/s, done", lines[1])
-    assert re.fullmatch(r"  fine-tuning            3 epochs, loss [\d.e-]+, \d+\.\d s", lines[8])
-    assert re.fullmatch(r"test error \d+\.\d\d %", lines[9])
-    assert re.fullmatch(r"\d+\.\d s of training, [\d,]+ samples/s", lines[10])
-    assert lines[11] == "averaging, 2 workers, simulated world, 1 thread a process"
-    assert lines[12] == f"results in {tmp_path}/run:"
-    assert lines[13] == "  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/"
-    assert all((tmp_path / "run" / name.strip(" /")).exists() for name in lines[13].split(","))
+    assert lines[0] == "2 workers, simulated world, 1 thread, float32"
+    assert lines[1] == "layer 1 (16-8): up to 3 epochs of 3 steps"
+    assert re.fullmatch(r"layer 1 \(16-8\): epoch 3/3, reconstruction error [\d.]+, [\d,]+ samples/s, done", lines[2])
+    assert re.fullmatch(r"  fine-tuning            3 epochs, loss [\d.e-]+, \d+\.\d s", lines[9])
+    assert re.fullmatch(r"test error \d+\.\d\d %", lines[10])
+    assert re.fullmatch(r"\d+\.\d s of training, [\d,]+ samples/s", lines[11])
+    assert re.match(r"  layer 1 \(16-8\)         [\d,]+ samples/s", lines[12])
+    assert re.match(r"  fine-tuning            [\d,]+ samples/s", lines[14])
+    assert lines[15] == "averaging, 2 workers, simulated world, 1 thread"
+    assert lines[16] == f"results in {tmp_path}/run:"
+    assert lines[17] == "  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/"
+    assert all((tmp_path / "run" / name.strip(" /")).exists() for name in lines[17].split(","))
     assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
 
 
@@ -149,7 +191,7 @@ def test_resumed_tasks_say_what_was_done_before(
         assert train(write_data(tmp_path), tmp_path / "run", "--checkpoint-seconds", "0") == 130
     assert capsys.readouterr().err == "anabranch: stopped at once; --resume goes on from the last checkpoint.\n"
     assert main(["train", "--resume", str(tmp_path / "run")]) == 0
-    assert capsys.readouterr().out.splitlines()[0] == "layer 1 (16-8): up to 3 epochs of 6 steps, 2 done before"
+    assert capsys.readouterr().out.splitlines()[1] == "layer 1 (16-8): up to 3 epochs of 6 steps, 2 done before"
 
 
 def test_lines_of_long_runs_come_now_and_then(capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

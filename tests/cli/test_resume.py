@@ -110,7 +110,7 @@ def test_a_finished_run_prints_its_summary_again_and_changes_nothing(
     first = capsys.readouterr().out.splitlines()
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
     assert resume(tmp_path / "run") == 0
-    assert capsys.readouterr().out.splitlines() == first[-8:]
+    assert capsys.readouterr().out.splitlines() == first[-11:]
     assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
 
 

@@ -111,6 +111,17 @@ def test_four_ranks_give_the_bits_of_the_simulated_world(tmp_path: Path, data: s
         assert_same_result(tmp_path / name, tmp_path / f"mpi {name}")
 
 
+def test_ranks_follow_the_dtype_that_the_first_decides(tmp_path: Path, data: str, scratch: Path) -> None:
+    """On the others' processors bfloat16 is slow."""
+    options = ["--data", data, *TINY, *RUNS["allreduce"], "--dtype", "auto", "--out", str(tmp_path / "mpi")]
+    done = mpirun(2, [str(Path(__file__).parent / "mpi_dtype.py"), "train", *options], scratch)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("dtype auto: ") == done.stdout.count("dtype auto: bf16-mixed (matrix products: ") == 1
+    assert done.stdout.count("2 workers, mpi world, 1 thread a process, bf16-mixed") == 1
+    assert train(data, tmp_path / "named", "--workers", "2", *RUNS["allreduce"], "--dtype", "bf16-mixed") == 0
+    assert_same_result(tmp_path / "named", tmp_path / "mpi")
+
+
 def test_another_number_of_workers_than_ranks(tmp_path: Path, data: str, scratch: Path) -> None:
     done = mpirun(2, ["-m", "anabranch", "train", "--data", data, *TINY, "--workers", "3"], scratch)
     assert done.returncode == 2

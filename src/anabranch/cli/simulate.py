@@ -8,13 +8,13 @@ from typing import Any
 from rich.console import Console
 
 from anabranch.cli.options import as_config, parse
-from anabranch.cli.train import fitted, load_data, prepare, train_here
+from anabranch.cli.train import fitted, load_data, prepare, train_here, with_dtype
 from anabranch.config import Config
 from anabranch.errors import Interrupted, UsageError
 from anabranch.files import make_folder, write_json
 from anabranch.launch import cores, started_ranks
 from anabranch.progress import counted, make_display
-from anabranch.runfolder import RunFolder, default_path
+from anabranch.runfolder import RunFolder, default_path, saved_config
 from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
 
 COUNTS = "1,2,4,8"
@@ -43,10 +43,12 @@ def main(arguments: Sequence[str]) -> int:
     config = as_config(options)
     if config.parallel.world not in ("auto", "simulated"):
         raise UsageError(f"anabranch simulate has no --world {config.parallel.world}: leave --world out.")
-    dataset = load_data(config)
-    for workers in counts:  # the last count must not be refused hours after the first
-        fitted(with_workers(config, workers, ""), dataset, cores=cores())
+    dataset, display = load_data(config), make_display()
     folder = Path(config.run.out or default_path(config))
+    config = _with_earlier_dtype(config, folder)
+    for workers in counts:  # the last count must not be refused hours after the first
+        one = fitted(with_workers(config, workers, ""), dataset, cores(), display)
+        config = with_dtype(config, one.training.dtype)  # decided once: the runs of a sweep must not differ in it
     make_folder(folder)
     rows = sweep(counts, lambda workers: _run(with_workers(config, workers, str(folder / f"workers-{workers}"))))
     write_json(folder / "sweep.json", rows)
@@ -61,11 +63,12 @@ def _run(config: Config) -> dict[str, Any]:
     folder = RunFolder(Path(config.run.out or ""))
     resume = folder.config.exists()
     display = make_display()
-    display.say(counted(config.parallel.workers, "simulated worker"))
-    config, dataset, folder = prepare(config, cores=cores(), resume=resume)
+    config, dataset, folder = prepare(config, display, cores=cores(), resume=resume)
     if resume:
         folder.check_same(config)
     finished = folder.finished_summary() if resume else None
+    if finished:
+        display.say(f"{counted(config.parallel.workers, 'simulated worker')}: finished before")
     try:
         return finished or train_here(config, dataset, folder, display)
     except Interrupted as error:
@@ -75,6 +78,14 @@ def _run(config: Config) -> dict[str, Any]:
             f"{where} on {counted(config.parallel.workers, 'worker')}: go on with the same command and "
             f"--out {folder.path.parent}",
         ) from error
+
+
+def _with_earlier_dtype(config: Config, folder: Path) -> Config:
+    """`config` with the dtype that was decided when the sweep in `folder` began, if it was left to the machine."""
+    runs = [RunFolder(path.parent) for path in sorted(folder.glob("workers-*/config.toml"))]
+    if config.training.dtype != "auto" or not runs:
+        return config
+    return with_dtype(config, saved_config(runs[0]).training.dtype)
 
 
 def _take_counts(arguments: Sequence[str]) -> tuple[list[int], list[str]]:

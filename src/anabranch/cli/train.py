@@ -9,12 +9,13 @@ from typing import Any
 
 import torch
 
+from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
 from anabranch.cli.options import as_config, parse
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
-from anabranch.config import Config
+from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
 from anabranch.errors import Interrupted, UsageError
 from anabranch.launch import cores, run_mpirun, started_ranks, useful_threads
@@ -90,7 +91,7 @@ def _run(config: Config, *, resume: bool) -> int:
 
         return run_rank(config, mpi_world.join(config.parallel.workers), mpi_world.own_cores(), resume=resume)
     display = make_display()
-    config, dataset, folder = prepare(config, cores=cores(), resume=resume)
+    config, dataset, folder = prepare(config, display, cores=cores(), resume=resume)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display)
     with saying_how_to_go_on(folder):
@@ -109,23 +110,23 @@ def saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
         ) from error
 
 
-def prepare(config: Config, *, cores: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
+def prepare(config: Config, display: Display, *, cores: int, resume: bool) -> tuple[Config, Dataset, RunFolder]:
     """Load the data, resolve and check all options, share out the threads, and make the run's folder.
 
     Raises:
         UsageError, DataError, StorageError: as the parts do.
     """
-    config, dataset = resolve(config, cores)
+    config, dataset = resolve(config, cores, display)
     folder = RunFolder(Path(config.run.out or default_path(config)))
     if not resume:
         folder.create(config)
     return config, dataset, folder
 
 
-def resolve(config: Config, cores: int) -> tuple[Config, Dataset]:
-    """The data, and `config` with the model's sizes and this process's threads, both in force from now on."""
+def resolve(config: Config, cores: int, display: Display) -> tuple[Config, Dataset]:
+    """The data, and `config` as `fitted` to them."""
     dataset = load_data(config)
-    return fitted(config, dataset, cores), dataset
+    return fitted(config, dataset, cores, display), dataset
 
 
 def load_data(config: Config) -> Dataset:
@@ -144,8 +145,10 @@ def load_data(config: Config) -> Dataset:
     )
 
 
-def fitted(config: Config, dataset: Dataset, cores: int) -> Config:
+def fitted(config: Config, dataset: Dataset, cores: int, display: Display) -> Config:
     """`config` with everything that was left open, checked against the data; its threads are in force from now on.
+
+    A dtype that is decided here is shown.
 
     Raises:
         UsageError, DataError: as `build_model` and `check`.
@@ -154,19 +157,25 @@ def fitted(config: Config, dataset: Dataset, cores: int) -> Config:
     parameters = sum(p.numel() for p in build_model(model, dataset, 0, torch.float32).parameters())
     batch = batch_size(config, len(dataset.train))
     threads = config.parallel.threads or useful_threads(parameters, batch, cores)
+    torch.set_num_threads(threads)
+    dtype = decided(config.training.dtype, display.say)
     config = dataclasses.replace(
         config,
         model=model,
         parallel=dataclasses.replace(config.parallel, threads=threads),
-        training=dataclasses.replace(config.training, batch_size=batch),
+        training=dataclasses.replace(config.training, batch_size=batch, dtype=dtype),
         finetuning=dataclasses.replace(
             config.finetuning, finetune_batch_size=finetuning_batch_size(config, len(dataset.train))
         ),
     )
     check(config, dataset)
-    torch.set_num_threads(threads)
     warm_up()
     return config
+
+
+def with_dtype(config: Config, dtype: str) -> Config:
+    """`config` with what another process, or an earlier one, has decided."""
+    return updated(config, {"training": {"dtype": dtype}}, "the run's decisions")
 
 
 def warm_up() -> None:
@@ -198,12 +207,13 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
     display: Display = make_display() if comm.rank == 0 else Silence()
     warm_up()
     path = ""
-    if comm.rank == 0:  # The first alone: it may have to download the data, and it makes the folder.
-        config, dataset, folder = prepare(config, cores=own_cores, resume=resume)
+    if comm.rank == 0:  # The first alone: it may have to download the data, decides the dtype, and makes the folder.
+        config, dataset, folder = prepare(config, display, cores=own_cores, resume=resume)
         path = str(folder.path)
     folder = RunFolder(Path(share_text(comm, path)))
+    config = with_dtype(config, share_text(comm, config.training.dtype))
     if comm.rank != 0:
-        config, dataset = resolve(config, own_cores)
+        config, dataset = resolve(config, own_cores, display)
     if resume and (finished := folder.finished_summary()):
         return _report(folder, finished, display) if comm.rank == 0 else 0
     comm.barrier()  # the clock of rank 0 must not run while the others load the data
