@@ -16,7 +16,7 @@ from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.evaluate import CHUNK, classification_error, squared_output_error
 from anabranch.journal import RunJournal
 from anabranch.models import DBN, mlp
-from anabranch.objectives import BackPropagation
+from anabranch.objectives import back_propagation
 from anabranch.objectives.base import weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
@@ -137,7 +137,7 @@ class Trainer:
         options = self.config
         watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
         task = Task(
-            BackPropagation(network, precision=options.training.precision),
+            back_propagation(network, precision=options.training.precision),
             part,
             stopping,
             seed=derive_seed(options.training.seed, _SUPERVISED, comm.rank),

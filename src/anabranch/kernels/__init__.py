@@ -5,6 +5,7 @@ A pass over memory that is out of the cache costs as much as its arithmetic many
 pass.
 """
 
+from anabranch.kernels.feedforward import activate, delta, softmax_delta
 from anabranch.kernels.gather import gather_scaled
 from anabranch.kernels.memory import Array, Memory
 from anabranch.kernels.noise import Noise, threshold_states
@@ -15,12 +16,15 @@ __all__ = [
     "Array",
     "Memory",
     "Noise",
+    "activate",
+    "delta",
     "gather_scaled",
     "hidden_mean",
     "momentum_step",
     "momentum_step_after",
     "reconstruct",
     "sample_hidden",
+    "softmax_delta",
     "threshold_states",
     "visible_mean",
 ]

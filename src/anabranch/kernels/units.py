@@ -4,6 +4,8 @@
 `bias` and `total` [units] are of the weights' type.
 """
 
+from typing import Any
+
 import numpy as np
 
 from anabranch.kernels.memory import Array
@@ -54,7 +56,7 @@ def reconstruct(x: Array, bias: Array, linear: bool, v: Array, scale: float, tot
     """As `visible_mean`; scale · Σ (x - v) over the rows is added to `total`; returns Σ (v - x)² over everything."""
     squares = 0.0
     for i in range(x.shape[0]):
-        row = bias[0] * 0
+        row: Any = np.float32(0)  # a Python zero would make all of it float64
         for j in range(x.shape[1]):
             y = load(x[i, j]) + bias[j]
             mean = y if linear else sigmoid(y)

@@ -3,6 +3,16 @@
 from anabranch.objectives.backprop import BackPropagation, Loss
 from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.contrastive import ContrastiveDivergence
+from anabranch.objectives.feedforward import SigmoidBackPropagation, back_propagation
 from anabranch.objectives.plain import PlainContrastiveDivergence
 
-__all__ = ["BackPropagation", "ContrastiveDivergence", "Loss", "Objective", "PlainContrastiveDivergence", "Precision"]
+__all__ = [
+    "BackPropagation",
+    "ContrastiveDivergence",
+    "Loss",
+    "Objective",
+    "PlainContrastiveDivergence",
+    "Precision",
+    "SigmoidBackPropagation",
+    "back_propagation",
+]
