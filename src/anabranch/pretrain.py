@@ -93,7 +93,8 @@ def propagate(shard: Shard, rbm: RBM) -> Shard:
     if isinstance(shard.source, Hidden) or (isinstance(shard.source, Examples) and shard.source.mapped):
         return replace(shard, source=Hidden(shard.source, rbm))
     out = torch.empty(len(shard), rbm.hidden, dtype=shard.dtype)
-    for rows, batch in zip(torch.split(out, CHUNK), shard.in_order(CHUNK), strict=True):
+    inputs = shard.in_order(CHUNK, rbm.weight.dtype)
+    for rows, batch in zip(torch.split(out, CHUNK), inputs, strict=True):
         rows.copy_(rbm(batch.x))
     return replace(shard, source=Examples(out), members=torch.arange(len(shard)))
 
@@ -110,14 +111,14 @@ class Hidden:
 
     def take(self, index: Tensor, dtype: torch.dtype) -> Batch:
         """The hidden activities of the examples at `index` [batch]."""
-        return self._up(self.source.take(index, dtype))
+        return self._up(self.source.take(index, self.rbm.weight.dtype), dtype)
 
     def chunks(self, size: int, dtype: torch.dtype) -> Iterator[Batch]:
         """All of them, in order."""
-        return map(self._up, self.source.chunks(size, dtype))
+        return (self._up(batch, dtype) for batch in self.source.chunks(size, self.rbm.weight.dtype))
 
-    def _up(self, batch: Batch) -> Batch:
-        return Batch(self.rbm(batch.x), batch.y)
+    def _up(self, batch: Batch, dtype: torch.dtype) -> Batch:
+        return Batch(self.rbm(batch.x).to(dtype), batch.y)
 
 
 def _objective(rbm: RBM, plan: Pretraining) -> Objective:

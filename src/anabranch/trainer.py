@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +17,7 @@ from anabranch.evaluate import CHUNK, classification_error, squared_output_error
 from anabranch.journal import RunJournal
 from anabranch.models import DBN, mlp
 from anabranch.objectives import back_propagation
-from anabranch.objectives.base import weight_dtype
+from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
     TRAINING,
@@ -107,7 +107,8 @@ class Trainer:
             self._supervise(TRAINING, model, part, stopping, training_strategy(self.config), comm, journal)
             return model
         plan = pretraining_plan(self.config, batch, derive_seed(options.seed, _LAYERS))
-        pretrain(model, self._shard(comm, batch), plan, comm, journal)
+        patterns = replace(self._shard(comm, batch), dtype=pattern_dtype(options.precision))
+        pretrain(model, patterns, plan, comm, journal)
         return self._fine_tune(model, comm, journal)
 
     def _fine_tune(self, dbn: DBN, comm: Communicator, journal: RunJournal) -> nn.Module | None:

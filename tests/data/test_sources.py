@@ -57,9 +57,9 @@ def test_classes(tmp_path: Path) -> None:
 def test_folder_of_idx_files(tmp_path: Path) -> None:
     dataset = load(str(write_idx_folder(tmp_path)))
     assert (len(dataset.train), len(dataset.test), dataset.image_shape) == (30, 10, (4, 4))
-    assert dataset.train.features.max() <= 1
+    assert next(dataset.train.chunks()).x.max() <= 1
     raw = load(str(tmp_path), scale="none")
-    assert torch.allclose(raw.train.features / 255, dataset.train.features)
+    assert torch.allclose(next(raw.train.chunks()).x / 255, next(dataset.train.chunks()).x)
 
 
 @pytest.mark.parametrize("folder", ["", "mnist"])

@@ -77,8 +77,8 @@ def test_items_of_many_kinds(items: list[Any]) -> None:
 def test_pictures_are_scaled_and_keep_their_shape() -> None:
     dataset = from_torch(Items((Picture(0), 0), (Picture(51), 1)), Items((Picture(255), 1)), name="pictures")
     assert dataset.image_shape == (2, 3)
-    assert torch.allclose(dataset.train.features, torch.tensor([[0.0], [0.2]]).expand(2, 6))
-    assert dataset.test.features.tolist() == [[1.0] * 6]
+    assert torch.allclose(next(dataset.train.chunks()).x, torch.tensor([[0.0], [0.2]]).expand(2, 6))
+    assert next(dataset.test.chunks()).x.tolist() == [[1.0] * 6]
 
 
 def test_single_items_and_subsets() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import shlex
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -19,7 +20,7 @@ from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
 from anabranch.errors import Interrupted, UsageError
 from anabranch.launch import cores, run_mpirun, started_ranks, useful_threads
-from anabranch.optim import Rule
+from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size
 from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
@@ -37,6 +38,8 @@ Train a model and evaluate it. Examples:
   mpirun -n 4 anabranch train --strategy allreduce             joins the ranks that mpirun or srun started
   anabranch train --resume runs/digits-dbn-…                   go on with a run that was stopped or killed
 """
+
+PATIENCE = 2.5  # seconds of getting ready after which a word is due
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -169,7 +172,7 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display) -> Co
         ),
     )
     check(config, dataset)
-    warm_up()
+    make_ready(dtype, display)
     return config
 
 
@@ -178,9 +181,14 @@ def with_dtype(config: Config, dtype: str) -> Config:
     return updated(config, {"training": {"dtype": dtype}}, "the run's decisions")
 
 
-def warm_up() -> None:
-    """Have torch import what its first optimizer needs, half of itself: it must not count as training time."""
-    Rule().build(torch.zeros(1))
+def make_ready(precision: Precision, display: Display) -> None:
+    """`warm_up`, with a word to those who wait for it."""
+    notice = threading.Timer(PATIENCE, display.say, ["compiling for this processor, once for all runs …"])
+    notice.start()
+    try:
+        warm_up(precision)
+    finally:
+        notice.cancel()
 
 
 def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Display) -> dict[str, Any]:
@@ -205,7 +213,8 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
         AnabranchError: as `Trainer.run`.
     """
     display: Display = make_display() if comm.rank == 0 else Silence()
-    warm_up()
+    if config.training.dtype != "auto":
+        make_ready(config.training.dtype, display)  # while the first rank loads the data
     path = ""
     if comm.rank == 0:  # The first alone: it may have to download the data, decides the dtype, and makes the folder.
         config, dataset, folder = prepare(config, display, cores=own_cores, resume=resume)

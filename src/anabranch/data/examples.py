@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -96,7 +97,8 @@ class Examples:
 
     def _bytes(self, rows: Tensor, dtype: torch.dtype) -> Tensor:
         out = torch.empty(len(rows), self.width, dtype=dtype)
-        gather_scaled(self.features.numpy(), rows.numpy(), *self._by_feature, Memory(out).array)
+        scale, shift = self._by_feature[dtype == torch.float64]
+        gather_scaled(self._array, rows.numpy(), scale, shift, Memory(out).array)
         return out
 
     @property
@@ -104,9 +106,14 @@ class Examples:
         return self.features.dtype == torch.uint8
 
     @cached_property
-    def _by_feature(self) -> tuple[Array, Array]:
-        scale, shift = (x.double().expand(self.width).contiguous() for x in (self.scale, self.shift))
-        return scale.numpy(), shift.numpy()
+    def _array(self) -> Array:
+        return self.features.numpy()
+
+    @cached_property
+    def _by_feature(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """Scale and shift of every feature, in float32 and in float64."""
+        scale, shift = (x.double().expand(self.width).numpy() for x in (self.scale, self.shift))
+        return (scale.astype(np.float32), shift.astype(np.float32)), (scale.copy(), shift.copy())
 
     @cached_property
     def _unscaled(self) -> bool:

@@ -8,7 +8,8 @@ from anabranch.kernels.scalar import compiled, store
 
 @compiled
 def gather_scaled(features: Array, index: Array, scale: Array, shift: Array, out: Array) -> None:
-    """`out` [rows, features] = `features` [index] * scale + shift, computed in float64; `scale`, `shift` [features].
+    """`out` [rows, features] = `features` [index] * scale + shift; `scale`, `shift` [features] float32, or float64 for
+    float64 results.
 
     A quarter of the memory of float32 is read, which counts where rows lie far apart.
 
@@ -20,4 +21,4 @@ def gather_scaled(features: Array, index: Array, scale: Array, shift: Array, out
             raise IndexError("index out of range")
         row = features[index[i]]
         for j in range(len(row)):
-            out[i, j] = store(np.float64(row[j]) * scale[j] + shift[j], out)
+            out[i, j] = store(np.float32(row[j]) * scale[j] + shift[j], out)

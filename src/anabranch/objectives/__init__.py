@@ -5,6 +5,7 @@ from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.contrastive import ContrastiveDivergence
 from anabranch.objectives.feedforward import SigmoidBackPropagation, back_propagation
 from anabranch.objectives.plain import PlainContrastiveDivergence
+from anabranch.objectives.warm import warm_up
 
 __all__ = [
     "BackPropagation",
@@ -15,4 +16,5 @@ __all__ = [
     "Precision",
     "SigmoidBackPropagation",
     "back_propagation",
+    "warm_up",
 ]

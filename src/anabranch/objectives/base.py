@@ -13,8 +13,13 @@ Precision = Literal["float32", "bf16-mixed", "float64"]
 
 
 def weight_dtype(precision: Precision) -> torch.dtype:
-    """The dtype of weights, gradients and data under `precision`."""
+    """The dtype of weights and gradients, and of what a network is given, under `precision`."""
     return torch.float64 if precision == "float64" else torch.float32
+
+
+def pattern_dtype(precision: Precision) -> torch.dtype:
+    """The dtype in which an RBM's patterns are kept under `precision`: that of the products which they go into."""
+    return torch.bfloat16 if precision == "bf16-mixed" else weight_dtype(precision)
 
 
 class Objective(Protocol):

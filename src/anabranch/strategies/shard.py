@@ -72,10 +72,12 @@ class Shard:
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Each example of the shard once, in an order of the epoch's own."""
-        for positions in sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size):
-            yield self.source.take(self.members[positions], self.dtype)
+        positions = sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size)
+        rows = self.members[torch.cat(positions)]
+        for batch in torch.split(rows, [len(batch) for batch in positions]):
+            yield self.source.take(batch, self.dtype)
 
-    def in_order(self, size: int) -> Iterator[Batch]:
-        """The whole shard, at most `size` examples at a time, in the order of `members`."""
+    def in_order(self, size: int, dtype: torch.dtype | None = None) -> Iterator[Batch]:
+        """The whole shard, at most `size` examples at a time, in the order of `members`; in its dtype or another."""
         for start in range(0, len(self), size):
-            yield self.source.take(self.members[start : start + size], self.dtype)
+            yield self.source.take(self.members[start : start + size], dtype or self.dtype)
