@@ -24,15 +24,14 @@ from anabranch.kernels import (
     Memory,
     Noise,
     hidden_mean,
-    momentum_step,
-    momentum_step_after,
     reconstruct,
     sample_hidden,
     visible_mean,
 )
-from anabranch.models.flat import flat_parameters, views
+from anabranch.models.flat import flat_parameters
 from anabranch.models.rbm import RBM
 from anabranch.objectives.base import Objective, Precision
+from anabranch.objectives.layer import Layer
 from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
 
@@ -68,24 +67,12 @@ class ContrastiveDivergence(Objective):
         self._k, self._weight_cost, self._linear = k, weight_cost, rbm.units == "gaussian"
         self._weights = flat_parameters(rbm)
         self._gradient = torch.zeros_like(self._weights)
-        self._weight, *biases = views(self._weights, list(rbm.parameters()))
-        self._g_weight, *g_biases = views(self._gradient, list(rbm.parameters()))
-        self._a, self._b = (Memory(bias).array for bias in biases)
-        self._g_a, self._g_b = (Memory(bias).array for bias in g_biases)
-        self._g_biases = Memory(self._gradient[self._weight.numel() :]).array
+        self._layer = Layer(self._weights, self._gradient, rbm.weight.shape, precision)
+        self._a, self._b = np.split(self._layer.weights.biases, [rbm.visible])
+        self._g_a, self._g_b = np.split(self._layer.gradient.biases, [rbm.visible])
         self._unused = np.zeros_like(self._b)
-        self._number = self._b.dtype.type  # a Python float would turn a kernel's arithmetic into float64
-        mixed = precision == "bf16-mixed"
-        self._products = torch.bfloat16 if mixed else self._weights.dtype
-        # The weights as the products take them, and the statistics as the products give them.
-        self._w = torch.empty_like(self._weight, dtype=self._products) if mixed else self._weight
-        self._w_t = self._w.t()
-        self._statistics = torch.empty_like(self._w) if mixed else self._g_weight
-        self._chains = Memory(torch.zeros(chains, rbm.hidden, dtype=self._products))
+        self._chains = Memory(torch.zeros(chains, rbm.hidden, dtype=self._layer.w.dtype))
         self._spaces: dict[int, _Workspace] = {}
-        self._velocity: Tensor | None = None
-        self._p, self._s = Memory(self._weights).array, Memory(self._statistics.view(-1)).array
-        self._cost = self._number(weight_cost)
         self._noise = Noise(seed)
 
     @property
@@ -104,44 +91,30 @@ class ContrastiveDivergence(Objective):
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
         """Reconstruction error per pattern, and the negative of the contrastive divergence statistics [P]."""
         error, space = self._phases(batch)
-        torch.mm(space.h_t, space.v, out=self._statistics)
-        if self._statistics is not self._g_weight:
-            self._g_weight.copy_(self._statistics)
+        self._layer.differentiate(space.h_t, space.v)
         if self._weight_cost:
-            self._g_weight.add_(self._weight, alpha=self._weight_cost)
+            self._layer.gradient.weight.add_(self._layer.weights.weight, alpha=self._weight_cost)
         return error, self._gradient
 
     def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
-        """One local step. Under SGD the update is part of it: in float32 the product sums into the velocity itself."""
+        """One local step; under SGD the update is part of it."""
         sgd = optimizer.momentum
         if sgd is None:
             return super().descend(batch, optimizer)
         error, space = self._phases(batch)
-        if self._velocity is not sgd.velocity:
-            self._velocity = sgd.velocity
-            self._v = Memory(sgd.velocity).array
-            self._v_weight = sgd.velocity[: self._weight.numel()].view_as(self._weight)
-        rate, momentum, cost = self._number(sgd.learning_rate), self._number(sgd.coefficient), self._cost
-        if self._w is self._weight:
-            self._v_weight.addmm_(space.h_t, space.v, beta=sgd.coefficient)
-            momentum_step_after(self._p, self._v, self._weight.numel(), self._g_biases, rate, momentum, cost)
-        else:
-            torch.mm(space.h_t, space.v, out=self._statistics)
-            momentum_step(self._p, self._v, self._s, self._g_biases, rate, momentum, cost)
+        self._layer.descend(space.h_t, space.v, sgd, sgd.velocity, self._weight_cost)
         return error
 
     def _phases(self, batch: Batch) -> tuple[float, "_Workspace"]:
         """Both phases in a workspace, and the gradient of the biases; the reconstruction error per pattern."""
-        n = len(batch)
+        n, layer = len(batch), self._layer
         space = self._spaces.get(n) or self._new_space(n)
-        if self._w is not self._weight:
-            self._w.copy_(self._weight)
-        self._g_biases.fill(0)
         v, h, states, reconstruction = space.v_plus, space.h_plus, space.states, space.reconstruction
+        layer.refresh()
         v.tensor.copy_(batch.x)
-        torch.mm(v.tensor, self._w_t, out=h.tensor)
+        torch.mm(v.tensor, layer.w_t, out=h.tensor)
         sample_hidden(h.array, self._b, self._noise.state, space.minus_one_over_n, states.array, self._g_b)
-        torch.mm(states.tensor, self._w, out=reconstruction.tensor)
+        torch.mm(states.tensor, layer.w, out=reconstruction.tensor)
         squares = reconstruct(reconstruction.array, self._a, self._linear, v.array, space.one_over_n, self._g_a)
         if len(self._chains.tensor):
             self._persistent_phase(space)
@@ -153,11 +126,11 @@ class ContrastiveDivergence(Objective):
         """From the first reconstruction to the end of the chain, which is the same memory."""
         v, h, states = space.v_minus, space.h_minus, space.states
         for _ in range(self._k - 1):
-            torch.mm(v.tensor, self._w_t, out=h.tensor)
+            torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
             sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, states.array, self._unused)
-            torch.mm(states.tensor, self._w, out=v.tensor)
+            torch.mm(states.tensor, self._layer.w, out=v.tensor)
             visible_mean(v.array, self._a, self._linear)
-        torch.mm(v.tensor, self._w_t, out=h.tensor)
+        torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
         hidden_mean(h.array, self._b, space.one_over_m, self._g_b)
         if self._k > 1:
             self._visible_bias(space)
@@ -165,9 +138,9 @@ class ContrastiveDivergence(Objective):
     def _persistent_phase(self, space: "_Workspace") -> None:
         v, h, chains = space.v_minus, space.h_minus, self._chains
         for step in range(1, self._k + 1):
-            torch.mm(chains.tensor, self._w, out=v.tensor)
+            torch.mm(chains.tensor, self._layer.w, out=v.tensor)
             visible_mean(v.array, self._a, self._linear)
-            torch.mm(v.tensor, self._w_t, out=h.tensor)
+            torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
             total = self._g_b if step == self._k else self._unused
             sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, chains.array, total)
         self._visible_bias(space)
@@ -178,8 +151,8 @@ class ContrastiveDivergence(Objective):
         self._g_a[:] = (minus - plus).numpy()
 
     def _new_space(self, n: int) -> "_Workspace":
-        hidden, visible = self._w.shape
-        space = _Workspace(n, len(self._chains.tensor), visible, hidden, self._products, self._number)
+        hidden, visible = self._layer.w.shape
+        space = _Workspace(n, len(self._chains.tensor), visible, hidden, self._layer)
         self._spaces[n] = space
         return space
 
@@ -187,8 +160,8 @@ class ContrastiveDivergence(Objective):
 class _Workspace:
     """Memory for the two phases of a step: `n` patterns, and as many ends of chains, or `chains` if there are any."""
 
-    def __init__(self, n: int, chains: int, visible: int, hidden: int, dtype: torch.dtype, number: type) -> None:
-        m = chains or n
+    def __init__(self, n: int, chains: int, visible: int, hidden: int, layer: Layer) -> None:
+        m, dtype, number = chains or n, layer.w.dtype, layer.number
         self.v = torch.zeros(m + n, visible, dtype=dtype)
         h = torch.zeros(m + n, hidden, dtype=dtype)
         self.h_t = h.t()
