@@ -17,7 +17,7 @@ from anabranch.files import storage_error
 from anabranch.strategies import EpochReport
 from anabranch.types import Step
 
-BUFFER = 1 << 16  # bytes that wait in memory, at most an epoch's
+WAITING = 1000  # steps that wait in memory, at most an epoch's: a line at a time would cost many times as much
 _PIECE = 1 << 20
 
 
@@ -40,7 +40,8 @@ class Recorder:
     """
 
     def __init__(self, path: Path, kept: Extent | None = None) -> None:
-        self._path, self._length, self._waiting = path, kept.length if kept else 0, bytearray()
+        self._path, self._length = path, kept.length if kept else 0
+        self._waiting: list[tuple[str, Step]] = []
         self._digest = _checked(path, kept) if kept else hashlib.sha256()
         try:
             with path.open("ab") as file:
@@ -50,15 +51,14 @@ class Recorder:
 
     def step(self, task: str, step: Step) -> None:
         """One update of this rank."""
-        line = {"kind": "step", "task": task, "epoch": step.epoch, "step": step.index, "loss": step.loss}
-        self._append(line | {"examples": step.examples})
-        if len(self._waiting) > BUFFER:
+        self._waiting.append((task, step))
+        if len(self._waiting) >= WAITING:
             self._write(to_disk=False)
 
     def epoch(self, report: EpochReport, seconds: float) -> None:
         """One epoch of all ranks; `seconds` is the wall-clock time since the run began."""
-        self._append({"kind": "epoch"} | dataclasses.asdict(report) | {"seconds": round(seconds, 4)})
-        self._write(to_disk=False)
+        line = {"kind": "epoch"} | dataclasses.asdict(report) | {"seconds": round(seconds, 4)}
+        self._write(_encoded(line), to_disk=False)
 
     def flush(self) -> Extent:
         """Bring everything to the disk; return how much that is.
@@ -69,11 +69,10 @@ class Recorder:
         self._write(to_disk=True)
         return Extent(self._length, self._digest.hexdigest())
 
-    def _append(self, line: dict[str, Any]) -> None:
-        self._waiting += json.dumps(line).encode() + b"\n"
-
-    def _write(self, *, to_disk: bool) -> None:
-        content, self._waiting = bytes(self._waiting), bytearray()
+    def _write(self, end: bytes = b"", *, to_disk: bool) -> None:
+        """The steps that wait, then `end`."""
+        content = b"".join(_encoded(_step_line(task, step)) for task, step in self._waiting) + end
+        self._waiting = []
         try:
             with self._path.open("ab") as file:
                 file.write(content)
@@ -84,6 +83,15 @@ class Recorder:
             raise storage_error(self._path, error) from error
         self._length += len(content)
         self._digest.update(content)
+
+
+def _step_line(task: str, step: Step) -> dict[str, Any]:
+    line = {"kind": "step", "task": task, "epoch": step.epoch, "step": step.index, "loss": step.loss}
+    return line | {"examples": step.examples}
+
+
+def _encoded(line: dict[str, Any]) -> bytes:
+    return json.dumps(line).encode() + b"\n"
 
 
 def _checked(path: Path, kept: Extent) -> "hashlib._Hash":
