@@ -1,6 +1,8 @@
 """The arithmetic of one number in float32, float64 or bfloat16, for use inside kernels."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import numba
@@ -13,6 +15,19 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 # Sums may be taken in any order and products fused, as in any BLAS. NaN and infinity must survive: they are how a
 # diverged run is noticed.
 _FASTMATH = {"reassoc", "contract", "arcp", "nsz"}
+
+
+def _forget_stale() -> None:
+    """Delete compiled code older than any source here, for Numba notices only changes of a kernel's own file."""
+    folder = Path(__file__).parent
+    newest = max(source.stat().st_mtime for source in folder.glob("*.py"))
+    for kept in (folder / "__pycache__").glob("*.nb[ic]"):
+        with suppress(OSError):
+            if kept.stat().st_mtime < newest:
+                kept.unlink()
+
+
+_forget_stale()
 
 
 def compiled(function: Kernel) -> Kernel:
