@@ -95,9 +95,10 @@ def test_bytes_stay_bytes_and_are_scaled_as_they_are_read(dtype: torch.dtype) ->
     assert data.features is features
     index = torch.tensor([49, 0, 7, 7])
     expected = (features.double() * scale + shift).to(dtype)
-    rounding = {"rtol": torch.finfo(dtype).eps, "atol": torch.finfo(dtype).eps}
-    torch.testing.assert_close(data.take(index, dtype).x, expected[index], **rounding)
-    torch.testing.assert_close(torch.cat([batch.x for batch in data.chunks(20, dtype)]), expected, **rounding)
+    unit = torch.finfo(dtype).eps
+    torch.testing.assert_close(data.take(index, dtype).x, expected[index], rtol=unit, atol=unit)
+    everything = torch.cat([batch.x for batch in data.chunks(20, dtype)])
+    torch.testing.assert_close(everything, expected, rtol=unit, atol=unit)
 
 
 @pytest.mark.parametrize("index", [-1, 4])
