@@ -6,21 +6,27 @@ This is `torch.optim.SGD` with momentum and without dampening, with an L2 penalt
 """
 
 from anabranch.kernels.memory import Array
-from anabranch.kernels.scalar import compiled, load
+from anabranch.kernels.scalar import compiled, load, store
 
 
 @compiled
-def momentum_step(w: Array, v: Array, first: Array, rest: Array, rate: float, momentum: float, cost: float) -> None:
-    """V ← momentum · v + g + cost · w, then w ← w - rate · v; `cost` counts for the weights of `first`."""
+def momentum_step(
+    w: Array, v: Array, first: Array, rest: Array, copy: Array, rate: float, momentum: float, cost: float
+) -> None:
+    """V ← momentum · v + g + cost · w, then w ← w - rate · v; `cost` counts for the weights of `first`.
+
+    `copy` [S] becomes the new weights of `first`, in its own type.
+    """
     for i in range(len(first)):
         v[i] = momentum * v[i] + load(first[i]) + cost * w[i]
         w[i] -= rate * v[i]
+        copy[i] = store(w[i], copy)
     _rest(w, v, rest, rate, momentum)
 
 
 @compiled
 def momentum_step_after(w: Array, v: Array, first: int, rest: Array, rate: float, momentum: float, cost: float) -> None:
-    """The same where the `first` elements of `v` hold momentum · v + g already."""
+    """The same where the `first` elements of `v` hold momentum · v + g already, without a copy."""
     for i in range(first):
         v[i] += cost * w[i]
         w[i] -= rate * v[i]

@@ -34,8 +34,14 @@ class Objective(Protocol):
         """The mean loss over the batch, and its gradient [P]. The tensor is overwritten by the next call."""
         ...
 
-    def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
-        """One local step, `gradient` and then `optimizer`; the loss. It may be done faster, with other roundings."""
+    def descend(self, batch: Batch, optimizer: FlatOptimizer, *, again: bool = False) -> float:  # noqa: ARG002 - for those who can keep something
+        """One local step, `gradient` and then `optimizer`; the loss. It may be done faster, with other roundings.
+
+        Args:
+            batch: as for `gradient`.
+            optimizer: of `weights`.
+            again: nothing else has written to the weights since the last call; what was made of them may be kept.
+        """
         loss, gradient = self.gradient(batch)
         optimizer.step(gradient)
         return loss

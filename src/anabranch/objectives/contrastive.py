@@ -96,21 +96,21 @@ class ContrastiveDivergence(Objective):
             self._layer.gradient.weight.add_(self._layer.weights.weight, alpha=self._weight_cost)
         return error, self._gradient
 
-    def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
+    def descend(self, batch: Batch, optimizer: FlatOptimizer, *, again: bool = False) -> float:
         """One local step; under SGD the update is part of it."""
         sgd = optimizer.momentum
         if sgd is None:
             return super().descend(batch, optimizer)
-        error, space = self._phases(batch)
+        error, space = self._phases(batch, again=again)
         self._layer.descend(space.h_t, space.v, sgd, sgd.velocity, self._weight_cost)
         return error
 
-    def _phases(self, batch: Batch) -> tuple[float, "_Workspace"]:
+    def _phases(self, batch: Batch, *, again: bool = False) -> tuple[float, "_Workspace"]:
         """Both phases in a workspace, and the gradient of the biases; the reconstruction error per pattern."""
         n, layer = len(batch), self._layer
         space = self._spaces.get(n) or self._new_space(n)
         v, h, states, reconstruction = space.v_plus, space.h_plus, space.states, space.reconstruction
-        layer.refresh()
+        layer.refresh(unchanged=again)
         v.tensor.copy_(batch.x)
         torch.mm(v.tensor, layer.w_t, out=h.tensor)
         sample_hidden(h.array, self._b, self._noise.state, space.minus_one_over_n, states.array, self._g_b)

@@ -75,21 +75,21 @@ class SigmoidBackPropagation(Objective):
             self._layers[number].differentiate(space.deltas_t[number], space.activities[number].tensor)
         return loss, self._gradient
 
-    def descend(self, batch: Batch, optimizer: FlatOptimizer) -> float:
+    def descend(self, batch: Batch, optimizer: FlatOptimizer, *, again: bool = False) -> float:
         """One local step; under SGD the update is part of it, layer by layer on the way back."""
         sgd = optimizer.momentum
         if sgd is None:
             return super().descend(batch, optimizer)
         if self._velocity is not sgd.velocity:
             self._velocity, self._velocities = sgd.velocity, self._cut(sgd.velocity)
-        loss, space = self._forward(batch)
+        loss, space = self._forward(batch, again=again)
         for number in reversed(range(len(self._layers))):
             self._delta_below(space, number)  # from the weights as they were
             activity = space.activities[number].tensor
             self._layers[number].descend(space.deltas_t[number], activity, sgd, self._velocities[number])
         return loss
 
-    def _forward(self, batch: Batch) -> tuple[float, "_Workspace"]:
+    def _forward(self, batch: Batch, *, again: bool = False) -> tuple[float, "_Workspace"]:
         """All activities, and δ of the top layer in place of its outputs; the loss."""
         if batch.y is None:
             raise UsageError("back-propagation needs labels, but the data have none: give labels, or train a DBN only.")
@@ -97,7 +97,7 @@ class SigmoidBackPropagation(Objective):
         space = self._spaces.get(n) or self._new_space(n)
         space.activities[0].tensor.copy_(batch.x)
         for layer, below, above in zip(self._layers, space.activities[:-1], space.activities[1:], strict=True):
-            layer.refresh()
+            layer.refresh(unchanged=again)
             torch.mm(below.tensor, layer.w_t, out=above.tensor)
             if layer is not top:
                 activate(above.array, layer.weights.biases, self._noise.state, self._keep)

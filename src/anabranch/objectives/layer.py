@@ -38,7 +38,7 @@ class Layer:
     Attributes:
         weights: the layer's own, in the type of `weights`.
         gradient: likewise.
-        w: [out, in] as the products take it; up to date after `refresh`.
+        w: [out, in] as the products take it; up to date after `refresh` and after `descend`.
         w_t: its transpose.
         number: makes kernels' scalars, for a Python float would turn their arithmetic into float64.
     """
@@ -50,13 +50,13 @@ class Layer:
         self.w_t = self.w.t()
         # The gradient as the product gives it.
         self._product = torch.empty_like(self.w) if self._mixed else self.gradient.weight
-        self._product_array = Memory(self._product.view(-1)).array
+        self._product_array, self._w_array = Memory(self._product.view(-1)).array, Memory(self.w.view(-1)).array
         self._velocity: tuple[Tensor, Block] | None = None
         self.number = self.weights.all.dtype.type
 
-    def refresh(self) -> None:
-        """Take over the weights as they are now, and forget the biases' gradient."""
-        if self._mixed:
+    def refresh(self, *, unchanged: bool = False) -> None:
+        """Take over the weights, unless they are `unchanged` since `descend`; and forget the biases' gradient."""
+        if self._mixed and not unchanged:
             self.w.copy_(self.weights.weight)
         self.gradient.biases.fill(0)
 
@@ -77,7 +77,7 @@ class Layer:
         rate, momentum, penalty = (self.number(x) for x in (sgd.learning_rate, sgd.coefficient, cost))
         if self._mixed:
             torch.mm(above_t, below, out=self._product)
-            momentum_step(w.all, v.all, self._product_array, g_biases, rate, momentum, penalty)
+            momentum_step(w.all, v.all, self._product_array, g_biases, self._w_array, rate, momentum, penalty)
         else:
             v.weight.addmm_(above_t, below, beta=sgd.coefficient)
             momentum_step_after(w.all, v.all, v.weight.numel(), g_biases, rate, momentum, penalty)

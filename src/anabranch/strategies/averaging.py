@@ -54,11 +54,13 @@ class Averaging:
         task.keep("common", common)
         optimizer = task.optimizer(self.rule, w)
         for batches in task.epochs(comm):  # (7)
+            alone = False  # whether the weights are as this replica's last step left them
             for batch in batches:
-                loss = task.objective.descend(batch, optimizer)  # (3)
-                step = task.step(loss, batch)
+                loss = task.objective.descend(batch, optimizer, again=alone)  # (3)
+                step, alone = task.step(loss, batch), True
                 if self.every is not None and (step.index + 1) % self.every == 0:
                     average_updates(w, common, comm)
+                    alone = False
                 yield step
             if self.every is None:
                 average_updates(w, common, comm)
