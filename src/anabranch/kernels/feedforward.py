@@ -1,8 +1,8 @@
 """What the units of a feed-forward network do between the matrix products, forward and backward, in one pass each.
 
 Inverted dropout (Srivastava et al. 2014, section 10): a hidden unit's activity is o = σ/keep, or 0 where it is left
-out. A sigmoid is never 0, so that o alone says which; and keep · o is σ again, so that nothing else need be remembered
-for the way back.
+out. keep · o is σ again for the others, and where o is 0 nothing flows back in either case; so nothing else need be
+remembered for the way back.
 """
 
 import math

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 import torch
 from torch import Tensor
 
+from anabranch.errors import UsageError
 from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
 
@@ -20,6 +21,17 @@ def weight_dtype(precision: Precision) -> torch.dtype:
 def pattern_dtype(precision: Precision) -> torch.dtype:
     """The dtype in which an RBM's patterns are kept under `precision`: that of the products which they go into."""
     return torch.bfloat16 if precision == "bf16-mixed" else weight_dtype(precision)
+
+
+def check_width(batch: Batch, width: int) -> None:
+    """Refuse a batch that is not [n, width], which a copy would stretch where it has a single column.
+
+    Raises:
+        UsageError: naming both widths.
+    """
+    if batch.x.dim() != 2 or batch.x.shape[1] != width:
+        found = " x ".join(str(size) for size in batch.x.shape)
+        raise UsageError(f"a batch of {found} does not fit a model with {width} inputs: give it [examples, {width}].")
 
 
 class Objective(Protocol):

@@ -30,7 +30,7 @@ from anabranch.kernels import (
 )
 from anabranch.models.flat import flat_parameters
 from anabranch.models.rbm import RBM
-from anabranch.objectives.base import Objective, Precision
+from anabranch.objectives.base import Objective, Precision, check_width
 from anabranch.objectives.layer import Layer
 from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
@@ -50,7 +50,7 @@ class ContrastiveDivergence(Objective):
         seed: of the noise until the first `start_epoch`.
 
     Raises:
-        UsageError: as `check_settings`.
+        UsageError: as `check_settings`; later, for a batch of another width.
     """
 
     def __init__(
@@ -109,6 +109,7 @@ class ContrastiveDivergence(Objective):
         """Both phases in a workspace, and the gradient of the biases; the reconstruction error per pattern."""
         n, layer = len(batch), self._layer
         space = self._spaces.get(n) or self._new_space(n)
+        check_width(batch, layer.w.shape[1])
         v, h, states, reconstruction = space.v_plus, space.h_plus, space.states, space.reconstruction
         layer.refresh(unchanged=again)
         v.tensor.copy_(batch.x)

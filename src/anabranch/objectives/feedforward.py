@@ -16,7 +16,7 @@ from anabranch.errors import UsageError
 from anabranch.kernels import Memory, Noise, activate, delta, softmax_delta
 from anabranch.models.flat import flat_parameters
 from anabranch.objectives.backprop import BackPropagation
-from anabranch.objectives.base import Objective, Precision
+from anabranch.objectives.base import Objective, Precision, check_width
 from anabranch.objectives.layer import Layer
 from anabranch.optim import FlatOptimizer
 from anabranch.types import Batch
@@ -67,7 +67,7 @@ class SigmoidBackPropagation(Objective):
         """Mean cross-entropy over the batch, and its gradient [P].
 
         Raises:
-            UsageError: the batch has no labels.
+            UsageError: the batch has no labels, or is of another width than the input.
         """
         loss, space = self._forward(batch)
         for number in reversed(range(len(self._layers))):
@@ -95,6 +95,7 @@ class SigmoidBackPropagation(Objective):
             raise UsageError("back-propagation needs labels, but the data have none: give labels, or train a DBN only.")
         n, top = len(batch), self._layers[-1]
         space = self._spaces.get(n) or self._new_space(n)
+        check_width(batch, self._layers[0].w.shape[1])
         space.activities[0].tensor.copy_(batch.x)
         for layer, below, above in zip(self._layers, space.activities[:-1], space.activities[1:], strict=True):
             layer.refresh(unchanged=again)
@@ -131,7 +132,11 @@ class _Workspace:
 
 
 def fits(network: nn.Module) -> bool:
-    """Whether `SigmoidBackPropagation` can train `network`: Linear (Sigmoid (Dropout) Linear)*, one dropout for all."""
+    """Whether `SigmoidBackPropagation` can train `network`.
+
+    It is Linear (Sigmoid (Dropout) Linear)*, with one dropout for all and
+    nothing frozen.
+    """
     if not isinstance(network, nn.Sequential) or not len(network):
         return False
     kinds = [type(module) for module in network]
@@ -139,7 +144,8 @@ def fits(network: nn.Module) -> bool:
     between = [nn.Sigmoid, nn.Dropout] if dropouts else [nn.Sigmoid]
     expected = [nn.Linear, *[*between, nn.Linear] * ((len(kinds) - 1) // (len(between) + 1))]
     biased = all(module.bias is not None for module in network if isinstance(module, nn.Linear))
-    return kinds == expected and len(dropouts) <= 1 and biased and next(network.parameters()).device.type == "cpu"
+    trained = all(p.requires_grad and p.device.type == "cpu" for p in network.parameters())
+    return kinds == expected and len(dropouts) <= 1 and biased and trained
 
 
 def back_propagation(network: nn.Module, *, precision: Precision = "float32", seed: int = 0) -> Objective:
