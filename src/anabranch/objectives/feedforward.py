@@ -134,10 +134,10 @@ class _Workspace:
 def fits(network: nn.Module) -> bool:
     """Whether `SigmoidBackPropagation` can train `network`.
 
-    It is Linear (Sigmoid (Dropout) Linear)*, with one dropout for all and
-    nothing frozen.
+    It can if that is a plain sequence Linear (Sigmoid (Dropout) Linear)*, with one dropout below 1 for all, each linear
+    layer there once, with biases, and nothing frozen.
     """
-    if not isinstance(network, nn.Sequential) or not len(network):
+    if type(network) is not nn.Sequential or not len(network):
         return False
     kinds = [type(module) for module in network]
     dropouts = {module.p for module in network if isinstance(module, nn.Dropout)}
@@ -145,7 +145,8 @@ def fits(network: nn.Module) -> bool:
     expected = [nn.Linear, *[*between, nn.Linear] * ((len(kinds) - 1) // (len(between) + 1))]
     biased = all(module.bias is not None for module in network if isinstance(module, nn.Linear))
     trained = all(p.requires_grad and p.device.type == "cpu" for p in network.parameters())
-    return kinds == expected and len(dropouts) <= 1 and biased and trained
+    once = len({id(module) for module in network if isinstance(module, nn.Linear)}) == kinds.count(nn.Linear)
+    return kinds == expected and len(dropouts) <= 1 and dropouts != {1.0} and biased and trained and once
 
 
 def back_propagation(network: nn.Module, *, precision: Precision = "float32", seed: int = 0) -> Objective:

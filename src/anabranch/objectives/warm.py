@@ -17,9 +17,11 @@ def warm_up(precision: Precision) -> None:
 
     It takes seconds the first time on a machine, for the compiled code is kept on the disk; milliseconds after that.
     """
-    dtype, patterns = weight_dtype(precision), Memory(torch.zeros(1, 1, dtype=pattern_dtype(precision))).array
+    dtype = weight_dtype(precision)
     one = Memory(torch.ones(1, dtype=dtype)).array
-    gather_scaled(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64), one, one, patterns)
+    for kind in (dtype, pattern_dtype(precision)):
+        gathered = Memory(torch.zeros(1, 1, dtype=kind)).array
+        gather_scaled(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64), one, one, gathered)
     batch = Batch(torch.zeros(1, 1, dtype=dtype), torch.zeros(1, dtype=torch.int64))
     for objective in (
         ContrastiveDivergence(RBM(1, 1, dtype=dtype), k=2, precision=precision),
