@@ -5,9 +5,11 @@ speed); else an RBM.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -17,14 +19,23 @@ from anabranch.objectives import ContrastiveDivergence, Objective, Precision, ba
 from anabranch.objectives.base import pattern_dtype
 from anabranch.optim import Rule
 from anabranch.strategies import Averaging, FixedEpochs, Shard, Silent, Task, carry_out
+from harness.data import BYTES
 from harness.worker import Float32, Settings, Train, Trained, serve
+
+
+def read_examples(path: Path, labels: Tensor | None) -> Examples:
+    """The data as `anabranch.data.load` would have them in memory: bytes, where the source has bytes."""
+    if not path.with_name(BYTES).exists():
+        return Examples(torch.from_numpy(np.load(path)), labels)
+    with np.load(path.with_name(BYTES)) as kept:
+        features, scale, shift = (torch.from_numpy(kept[name]) for name in ("features", "scale", "shift"))
+    return Examples(features, labels, scale, shift)
 
 
 def prepare(settings: Settings) -> Train:
     torch.set_num_threads(settings.threads)
-    features = torch.from_numpy(np.load(settings.data))
     labels = torch.from_numpy(np.load(settings.labels)) if settings.labels else None
-    examples = Examples(features, labels)
+    examples = read_examples(Path(settings.data), labels)
     dtype = torch.float32 if settings.labels else pattern_dtype(precision(settings))
     strategy = Averaging(Rule(learning_rate=settings.learning_rate, momentum=settings.momentum))
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from anabranch.data import Examples, load
 
 RANDOM = "random"
+BYTES = "bytes.npz"  # beside the data, where the source has bytes: features [n, width], scale and shift [width]
 RANDOM_EXAMPLES = 60_000
 RANDOM_TEST, RANDOM_CLASSES = 1000, 10
 
@@ -53,6 +54,10 @@ def write_data(name: str, folder: Path, *, most: int | None = None, width: int |
     np.save(folder / "data.npy", batch.x.numpy())
     if batch.y is not None:
         np.save(folder / "labels.npy", batch.y.numpy())
+    if train.features.dtype == torch.uint8 and train.rows is None:
+        # Anabranch keeps bytes as bytes; nobody else does.
+        scale, shift = (x.expand(train.width).numpy() for x in (train.scale, train.shift))
+        np.savez(folder / BYTES, features=train.features[:count].numpy(), scale=scale, shift=shift)
     labels = "" if batch.y is None else str(folder / "labels.npy")
     return Files(str(folder / "data.npy"), labels, count, train.width, classes, test.take(torch.arange(len(test))).x)
 
