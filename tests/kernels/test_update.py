@@ -42,7 +42,8 @@ def test_it_is_torchs_sgd(first: int, rest: int, rate: float, momentum: float, c
             momentum_step_after(array(w), array(v), first, array(g[first:]), rate, momentum, cost)
         else:
             copy = torch.full((first,), 9.0, dtype=torch.float64)
-            momentum_step(array(w), array(v), array(g[:first]), array(g[first:]), array(copy), rate, momentum, cost)
+            doubled, rest_g = array(g[:first] * 2), array(g[first:])
+            momentum_step(array(w), array(v), doubled, 0.5, rest_g, array(copy), rate, momentum, cost)
             assert torch.equal(copy, w[:first])
     expected = by_torch(start, first, gradients, rate, momentum, cost)
     torch.testing.assert_close(w, expected, rtol=1e-12, atol=1e-12)
@@ -50,10 +51,10 @@ def test_it_is_torchs_sgd(first: int, rest: int, rate: float, momentum: float, c
 
 def test_two_steps_by_hand() -> None:
     w, v, copy = np.array([1.0, 1.0]), np.zeros(2), np.zeros(1)
-    momentum_step(w, v, np.array([2.0]), np.array([3.0]), copy, 0.1, 0.5, 0.25)
+    momentum_step(w, v, np.array([1.0]), 2.0, np.array([3.0]), copy, 0.1, 0.5, 0.25)
     assert v.tolist() == [2.25, 3]  # 2 + ¼ · 1, and no cost on the second
     assert w.tolist() == pytest.approx([0.775, 0.7])
-    momentum_step(w, v, np.array([1.0]), np.array([0.0]), copy, 0.1, 0.5, 0.25)
+    momentum_step(w, v, np.array([0.5]), 2.0, np.array([0.0]), copy, 0.1, 0.5, 0.25)
     assert v.tolist() == pytest.approx([2.31875, 1.5])  # ½ · 2.25 + 1 + ¼ · 0.775
     assert w.tolist() == pytest.approx([0.543125, 0.55])
     assert copy.tolist() == [w[0]]
@@ -66,9 +67,9 @@ def test_gradients_and_copies_of_every_type(dtype: torch.dtype) -> None:
     first, rest = normal(40, seed=2, dtype=dtype), normal(10, seed=3, dtype=kind)
     velocity = 0.9 * v + torch.cat([first.to(kind) + 0.01 * w[:40], rest])
     expected = w - 0.1 * velocity
-    numbers = (number(value, dtype) for value in (0.1, 0.9, 0.01))
+    one, *numbers = (number(value, dtype) for value in (1.0, 0.1, 0.9, 0.01))
     copy = torch.zeros_like(first)
-    momentum_step(array(w), array(v), array(first), array(rest), array(copy), *numbers)
+    momentum_step(array(w), array(v), array(first), one, array(rest), array(copy), *numbers)
     assert_near(v, velocity, kind)
     assert_near(w, expected, kind)
     assert torch.equal(copy, w[:40].to(dtype))
@@ -77,5 +78,5 @@ def test_gradients_and_copies_of_every_type(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_a_gradient_that_is_not_finite_reaches_its_weight_alone(bad: float) -> None:
     w, v, g = np.ones(4), np.zeros(4), np.array([0.0, bad, 0.0])
-    momentum_step(w, v, g, np.array([bad]), np.zeros(3), 0.1, 0.0, 0.0)
+    momentum_step(w, v, g, 1.0, np.array([bad]), np.zeros(3), 0.1, 0.0, 0.0)
     assert np.isfinite(w).tolist() == [True, False, True, False]

@@ -319,3 +319,16 @@ def test_a_trained_machine_dreams_of_its_exact_distribution(precision: Precision
     assert float((found - expected).abs().sum()) / 2 < 2 * 0.5 * math.sqrt(16 / chains)
     data = torch.bincount(index_of(PATTERNS), minlength=16) / len(PATTERNS)
     assert float((expected - data).abs().sum()) / 2 < 0.2
+
+
+@pytest.mark.parametrize("kind", [ContrastiveDivergence, PlainContrastiveDivergence])
+@pytest.mark.parametrize(("n", "chains"), [(128, 100), (100, 90), (13, 7), (125, 124), (7, 7)])
+def test_bfloat16_finds_no_difference_between_equal_phases(kind: Kind, n: int, chains: int) -> None:
+    """All units certain in both phases: the statistics are equal, however many patterns and chains there are."""
+    rbm = RBM(6, 5)
+    rbm.weight.zero_()
+    rbm.visible_bias.fill_(40)
+    rbm.hidden_bias.fill_(40)
+    machine = kind(rbm, chains=chains, precision="bf16-mixed")
+    _, g = machine.gradient(Batch(torch.ones(n, 6)))
+    assert float(g.abs().max()) < 1e-6

@@ -11,14 +11,22 @@ from anabranch.kernels.scalar import compiled, load, store
 
 @compiled
 def momentum_step(
-    w: Array, v: Array, first: Array, rest: Array, copy: Array, rate: float, momentum: float, cost: float
+    w: Array,
+    v: Array,
+    first: Array,
+    scale: float,
+    rest: Array,
+    copy: Array,
+    rate: float,
+    momentum: float,
+    cost: float,
 ) -> None:
     """V ← momentum · v + g + cost · w, then w ← w - rate · v; `cost` counts for the weights of `first`.
 
-    `copy` [S] becomes the new weights of `first`, in its own type.
+    Their gradient is scale · `first`. `copy` [S] becomes their new values, in its own type.
     """
     for i in range(len(first)):
-        v[i] = momentum * v[i] + load(first[i]) + cost * w[i]
+        v[i] = momentum * v[i] + scale * load(first[i]) + cost * w[i]
         w[i] -= rate * v[i]
         copy[i] = store(w[i], copy)
     _rest(w, v, rest, rate, momentum)

@@ -10,7 +10,8 @@ so the gradient to descend is the negative of that. The weight cost leaves the b
 
 Nothing is allocated in the loop. Both phases lie in one tensor, with the positive hidden activities negated and the
 means over the patterns taken by the units (`h` = h⁻/m over -h⁺/n), so that one product over both gives the difference
-of the statistics. Whatever stands between the products is a fused kernel. `plain.py` has the same without any of this.
+of the statistics, and bfloat16 rounds the difference, not its terms. Whatever stands between the products is a fused
+kernel. `plain.py` has the same without any of this.
 """
 
 import math
@@ -91,7 +92,7 @@ class ContrastiveDivergence(Objective):
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
         """Reconstruction error per pattern, and the negative of the contrastive divergence statistics [P]."""
         error, space = self._phases(batch)
-        self._layer.differentiate(space.h_t, space.v)
+        self._layer.differentiate(space.h_t, space.v, space.scale)
         if self._weight_cost:
             self._layer.gradient.weight.add_(self._layer.weights.weight, alpha=self._weight_cost)
         return error, self._gradient
@@ -102,7 +103,7 @@ class ContrastiveDivergence(Objective):
         if sgd is None:
             return super().descend(batch, optimizer)
         error, space = self._phases(batch, again=again)
-        self._layer.descend(space.h_t, space.v, sgd, sgd.velocity, self._weight_cost)
+        self._layer.descend(space.h_t, space.v, sgd, sgd.velocity, scale=space.scale, cost=self._weight_cost)
         return error
 
     def _phases(self, batch: Batch, *, again: bool = False) -> tuple[float, "_Workspace"]:
@@ -114,13 +115,15 @@ class ContrastiveDivergence(Objective):
         layer.refresh(unchanged=again)
         v.tensor.copy_(batch.x)
         torch.mm(v.tensor, layer.w_t, out=h.tensor)
-        sample_hidden(h.array, self._b, self._noise.state, space.minus_one_over_n, states.array, self._g_b)
+        sample_hidden(h.array, self._b, self._noise.state, space.plus, states.array, self._g_b)
         torch.mm(states.tensor, layer.w, out=reconstruction.tensor)
         squares = reconstruct(reconstruction.array, self._a, self._linear, v.array, space.one_over_n, self._g_a)
         if len(self._chains.tensor):
             self._persistent_phase(space)
         else:
             self._negative_phase(space)
+        if space.scale != 1:
+            self._g_b *= space.scale
         return squares / n, space
 
     def _negative_phase(self, space: "_Workspace") -> None:
@@ -128,11 +131,11 @@ class ContrastiveDivergence(Objective):
         v, h, states = space.v_minus, space.h_minus, space.states
         for _ in range(self._k - 1):
             torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
-            sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, states.array, self._unused)
+            sample_hidden(h.array, self._b, self._noise.state, space.minus, states.array, self._unused)
             torch.mm(states.tensor, self._layer.w, out=v.tensor)
             visible_mean(v.array, self._a, self._linear)
         torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
-        hidden_mean(h.array, self._b, space.one_over_m, self._g_b)
+        hidden_mean(h.array, self._b, space.minus, self._g_b)
         if self._k > 1:
             self._visible_bias(space)
 
@@ -143,7 +146,7 @@ class ContrastiveDivergence(Objective):
             visible_mean(v.array, self._a, self._linear)
             torch.mm(v.tensor, self._layer.w_t, out=h.tensor)
             total = self._g_b if step == self._k else self._unused
-            sample_hidden(h.array, self._b, self._noise.state, space.one_over_m, chains.array, total)
+            sample_hidden(h.array, self._b, self._noise.state, space.minus, chains.array, total)
         self._visible_bias(space)
 
     def _visible_bias(self, space: "_Workspace") -> None:
@@ -170,7 +173,14 @@ class _Workspace:
         self.h_minus, self.h_plus = Memory(h[:m]), Memory(h[m:])
         self.reconstruction = Memory(torch.zeros(n, visible, dtype=dtype)) if chains else self.v_minus
         self.states = Memory(torch.zeros(n, hidden, dtype=dtype))
-        self.minus_one_over_n, self.one_over_n, self.one_over_m = number(-1 / n), number(1 / n), number(1 / m)
+        # How the hidden activities of the two phases are scaled, and their product then.
+        plus, minus, self.scale = -1 / n, 1 / m, 1.0
+        if dtype == torch.bfloat16 and m != n:
+            # 1/n and 1/m would be rounded each on its own, which leaves a difference where there is none. Whole numbers
+            # up to 256 are not rounded.
+            divisor = math.gcd(m, n)
+            plus, minus, self.scale = -m / divisor, n / divisor, divisor / (m * n)
+        self.plus, self.minus, self.one_over_n = number(plus), number(minus), number(1 / n)
 
 
 def check_settings(k: int, chains: int, weight_cost: float) -> None:

@@ -25,6 +25,8 @@ from anabranch.types import Batch
 class SigmoidBackPropagation(Objective):
     """Cross-entropy of a stack of linear layers with sigmoids, and perhaps dropout, between them.
 
+    Dropout is always at work, whether the network is in training mode or not.
+
     Args:
         network: as `models.mlp(..., activation="sigmoid")` makes them; `fits` says whether it is one.
         precision: bf16-mixed multiplies matrices in bfloat16; weights, biases, sums and updates stay in float32.

@@ -60,24 +60,36 @@ class Layer:
             self.w.copy_(self.weights.weight)
         self.gradient.biases.fill(0)
 
-    def differentiate(self, above_t: Tensor, below: Tensor) -> None:
-        """The matrix's gradient, above_t [out, rows] × below [rows, in]."""
+    def differentiate(self, above_t: Tensor, below: Tensor, scale: float = 1.0) -> None:
+        """The matrix's gradient, scale · above_t [out, rows] × below [rows, in]."""
         torch.mm(above_t, below, out=self._product)
         if self._mixed:
             self.gradient.weight.copy_(self._product)
+        if scale != 1:
+            self.gradient.weight.mul_(scale)
 
-    def descend(self, above_t: Tensor, below: Tensor, sgd: Momentum, velocity: Tensor, cost: float = 0.0) -> None:
-        """An SGD step with the gradient above_t × below, the biases' `gradient`, and an L2 `cost` on the matrix alone.
+    def descend(
+        self,
+        above_t: Tensor,
+        below: Tensor,
+        sgd: Momentum,
+        velocity: Tensor,
+        *,
+        scale: float = 1.0,
+        cost: float = 0.0,
+    ) -> None:
+        """An SGD step with the gradient as in `differentiate`, the biases' own, and an L2 `cost` on the matrix alone.
 
         In the weights' own type the product is summed into `velocity` [P] itself.
         """
         if self._velocity is None or self._velocity[0] is not velocity:
             self._velocity = velocity, Block(velocity, self.w.shape)
         w, v, g_biases = self.weights, self._velocity[1], self.gradient.biases
-        rate, momentum, penalty = (self.number(x) for x in (sgd.learning_rate, sgd.coefficient, cost))
+        rate, momentum, penalty = self.number(sgd.learning_rate), self.number(sgd.coefficient), self.number(cost)
         if self._mixed:
             torch.mm(above_t, below, out=self._product)
-            momentum_step(w.all, v.all, self._product_array, g_biases, self._w_array, rate, momentum, penalty)
+            product, factor = self._product_array, self.number(scale)
+            momentum_step(w.all, v.all, product, factor, g_biases, self._w_array, rate, momentum, penalty)
         else:
-            v.weight.addmm_(above_t, below, beta=sgd.coefficient)
+            v.weight.addmm_(above_t, below, beta=sgd.coefficient, alpha=scale)
             momentum_step_after(w.all, v.all, v.weight.numel(), g_biases, rate, momentum, penalty)

@@ -84,12 +84,11 @@ class PlainContrastiveDivergence(Objective):
 
     def _correlate(self, h_plus: Tensor, v_plus: Tensor, h_minus: Tensor, v_minus: Tensor) -> None:
         """⟨h v⟩⁻ - ⟨h v⟩⁺ as one product over both phases, so that bfloat16 rounds the difference, not its terms."""
-        h = torch.cat([h_minus / len(h_minus), h_plus / -len(h_plus)]).to(self._products)
+        m, n = len(h_minus), len(h_plus)
+        # Whole numbers, for bfloat16 would round 1/m and 1/n each on its own.
+        h = torch.cat([h_minus * n, h_plus * -m]).to(self._products)
         v = torch.cat([v_minus, v_plus]).to(self._products)
-        if self._products == self._g_weight.dtype:
-            torch.mm(h.t(), v, out=self._g_weight)
-        else:
-            self._g_weight.copy_(h.t() @ v)
+        self._g_weight.copy_(h.t() @ v).div_(m * n)
 
     def _up(self, v: Tensor, weight: Tensor) -> Tensor:
         return torch.sigmoid_(self._activation(v, weight.t(), self._rbm.hidden_bias))

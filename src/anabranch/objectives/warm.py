@@ -24,7 +24,7 @@ def warm_up(precision: Precision) -> None:
         gather_scaled(np.zeros((1, 1), np.uint8), np.zeros(1, np.int64), one, one, gathered)
     batch = Batch(torch.zeros(1, 1, dtype=dtype), torch.zeros(1, dtype=torch.int64))
     for objective in (
-        ContrastiveDivergence(RBM(1, 1, dtype=dtype), k=2, precision=precision),
+        ContrastiveDivergence(RBM(1, 1, generator=torch.Generator(), dtype=dtype), k=2, precision=precision),
         SigmoidBackPropagation(mlp([1, 1, 1], activation="sigmoid", dropout=0.5, dtype=dtype), precision=precision),
     ):
         objective.descend(batch, Rule().build(objective.weights))
