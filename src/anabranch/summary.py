@@ -45,7 +45,7 @@ def write_results(
     examples = sum(task["examples"] for task in tasks)
     summary = {
         "test_error": test_error,
-        "seconds": round(seconds, 3),
+        "seconds": round(seconds, 6),
         "samples_per_second": round(examples / seconds, 1) if seconds else None,
         "examples": examples,
         "weights_sha256": weights_sha256(tensors),
@@ -58,7 +58,7 @@ def write_results(
         "seed": config.training.seed,
         "dtype": config.training.dtype,
         "threads": torch.get_num_threads(),
-        "tasks": [task | {"seconds": round(task["seconds"], 3)} for task in tasks],
+        "tasks": [task | {"seconds": round(task["seconds"], 6)} for task in tasks],
         "process_seconds": round(process_seconds, 3),
         "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }

@@ -269,7 +269,7 @@ def test_models_of_a_users_own(
             ["--units", "gaussian", "--scale", "standard", "--learning-rate", "1e6"],
             "layer 1 (16-8), epoch 1, at learning rate 1e+06",
         ),
-        (["--finetune-learning-rate", "1e38", "--workers", "3"], "fine-tuning, epoch 1, at learning rate 1e+38"),
+        (["--finetune-learning-rate", "3e38", "--workers", "3"], "fine-tuning, epoch 1, at learning rate 3e+38"),
         (["--model", "mlp:16-8-3", "--learning-rate", "1e38"], "training, epoch 1, at learning rate 1e+38"),
     ],
 )
