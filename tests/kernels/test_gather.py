@@ -32,8 +32,3 @@ def test_rows_that_are_not_there_are_refused(row: int) -> None:
     out, numbers = np.empty((2, 5), np.float32), np.ones(5, np.float32)
     with pytest.raises(IndexError, match="out of range"):
         gather_scaled(array(STORED), np.array([0, row]), numbers, numbers, out)
-
-
-def test_no_rows_are_no_rows() -> None:
-    out, numbers = np.empty((0, 5), np.float32), np.ones(5, np.float32)
-    gather_scaled(array(STORED), np.empty(0, np.int64), numbers, numbers, out)

@@ -90,4 +90,6 @@ def test_reading_bytes_compiles_nothing_after_it(
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_it_may_be_called_again(precision: Precision) -> None:
     warm_up(precision)
+    ready = versions()
     warm_up(precision)
+    assert versions() == ready
