@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 import torch
 
-from anabranch.comm import SimulatedCommunicator, SimulatedWorld
+from anabranch.comm import Price, SimulatedCommunicator, SimulatedWorld, Transfer
 from anabranch.errors import UsageError
 
 Trace = list[tuple[float, int]]
@@ -88,8 +88,14 @@ def test_the_receiver_is_as_late_as_the_message_and_the_sender_as_late_as_the_re
 class SlowLink:
     """1 s a message or operation, and 1 s a byte."""
 
-    def cost(self, operation: str, size: int, ranks: Sequence[int]) -> float:
-        return 0.0 if operation == "barrier" else 1.0 + size
+    def links(self) -> "SlowLink":
+        return self
+
+    def collective(self, operation: str, size: int, ranks: Sequence[int], now: float) -> Price:
+        return Price(0.0 if operation == "barrier" else 1.0 + size)
+
+    def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
+        return Transfer(now, now + 1.0 + size)
 
 
 def test_costs_are_charged() -> None:

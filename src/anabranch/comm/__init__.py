@@ -6,8 +6,9 @@
 from typing import TYPE_CHECKING, Any
 
 from anabranch.comm.base import Communicator, Feature, Json, Op, Window
-from anabranch.comm.costs import Costs, ZeroCosts
-from anabranch.comm.failures import RankDied
+from anabranch.comm.costs import Costs, Links, Price, Transfer, ZeroCosts
+from anabranch.comm.failures import Fate, RankDied
+from anabranch.comm.ledger import Account, Ledger, Span
 from anabranch.comm.simulated import SimulatedCommunicator, SimulatedWorld
 from anabranch.comm.wrappers import Counting
 
@@ -15,16 +16,23 @@ if TYPE_CHECKING:
     from anabranch.comm.mpi import MpiCommunicator
 
 __all__ = [
+    "Account",
     "Communicator",
     "Costs",
     "Counting",
+    "Fate",
     "Feature",
     "Json",
+    "Ledger",
+    "Links",
     "MpiCommunicator",
     "Op",
+    "Price",
     "RankDied",
     "SimulatedCommunicator",
     "SimulatedWorld",
+    "Span",
+    "Transfer",
     "Window",
     "ZeroCosts",
 ]

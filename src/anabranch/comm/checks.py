@@ -28,8 +28,8 @@ def describe(x: Tensor) -> str:
 
 
 def check_tensor(x: Tensor, operation: str) -> None:
-    """Raise a UsageError unless `x` is plain contiguous memory of this process."""
-    if x.device.type != "cpu":
+    """Raise a UsageError unless `x` is plain contiguous memory of this process, or a meta tensor, which has none."""
+    if x.device.type not in ("cpu", "meta"):
         raise UsageError(f"{operation} needs a CPU tensor, not one on {x.device}: give it x.cpu().")
     if not x.is_contiguous():
         raise UsageError(

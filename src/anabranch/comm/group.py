@@ -6,8 +6,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 
-from anabranch.comm.costs import Costs
+from anabranch.comm.costs import Links, Price
 from anabranch.comm.deadlock import name_ranks
+from anabranch.comm.ledger import Ledger
 from anabranch.comm.scheduler import Scheduler, Strand
 from anabranch.errors import CommunicationError, PeerLost
 
@@ -18,9 +19,10 @@ R = TypeVar("R")
 class Group:
     """What the members of one communicator share. `members` are world ranks, in the communicator's order."""
 
-    def __init__(self, scheduler: Scheduler, costs: Costs, members: Sequence[int]) -> None:
+    def __init__(self, scheduler: Scheduler, links: Links, ledger: Ledger, members: Sequence[int]) -> None:
         self.scheduler = scheduler
-        self.costs = costs
+        self.links = links
+        self.ledger = ledger
         self.members = tuple(members)
         self.size = len(self.members)
         self.ranks = {world_rank: rank for rank, world_rank in enumerate(self.members)}
@@ -81,6 +83,7 @@ class Meeting(PeerWait):
         self.payloads: dict[int, Any] = {}
         self.latest = (0.0, 0)
         self.result: Any = None
+        self.price = Price(0.0)
         self.over = False
 
     def describe(self) -> str:
@@ -121,7 +124,7 @@ def meet(
     meeting = _join(group.meetings.get(("all", number)) or Meeting(group, call, number), "all", rank, call, payload)
     if len(meeting.payloads) == group.size:
         _conclude(meeting, "all", combine, size)
-    group.scheduler.wait(group.strand(rank), meeting)
+    _wait(meeting, group.strand(rank))
     result: R = meeting.result
     return result
 
@@ -134,7 +137,7 @@ def meet_survivors(group: Group, rank: int, call: Call, number: int, combine: Ca
     while not meeting.over:
         if meeting.all_came():
             _conclude(meeting, "alive", combine, 0)
-        group.scheduler.wait(group.strand(rank), meeting)
+        _wait(meeting, group.strand(rank))
     result: R = meeting.result
     return result
 
@@ -148,6 +151,13 @@ def revoke(group: Group, at: float) -> None:
         wait = strand.wait
         if isinstance(wait, PeerWait) and wait.group is group and any(map(wait.needs, range(group.size))):
             group.scheduler.interrupt(strand, at, PeerLost(lost))
+
+
+def withdraw(stopped: Strand) -> None:
+    """Take `stopped` out of the operation that it waits for, which cannot end without it."""
+    meeting = stopped.wait
+    if isinstance(meeting, Meeting) and not meeting.over:
+        del meeting.payloads[meeting.group.ranks[stopped.rank]]
 
 
 def break_off(scheduler: Scheduler, dead: Strand) -> None:
@@ -176,15 +186,29 @@ def _join(meeting: Meeting, kind: str, rank: int, call: Call, payload: object) -
     return meeting
 
 
+def _wait(meeting: Meeting, strand: Strand) -> None:
+    """Until it is over, or something comes between; on the books either way."""
+    came, ledger, name = strand.clock, meeting.group.ledger, meeting.call.name
+    try:
+        meeting.group.scheduler.wait(strand, meeting)
+    finally:
+        begin = max(came, meeting.latest[0]) if meeting.over else strand.clock
+        ledger.span(strand.rank, "waiting", name, came, begin)
+        if meeting.over:
+            ledger.span(strand.rank, "communicating", name, begin, strand.clock)
+            ledger.sent(strand.rank, meeting.price.sent)
+
+
 def _conclude(meeting: Meeting, kind: str, combine: Callable[[list[Any]], R], size: int) -> None:
     group = meeting.group
     del group.meetings[kind, meeting.number]
     came = sorted(meeting.payloads)
     meeting.result = combine([meeting.payloads[rank] for rank in came])
     meeting.over = True
-    members = [group.members[rank] for rank in came]
+    members = group.members if len(came) == group.size else [group.members[rank] for rank in came]
     clock, turn = meeting.latest
-    cost = group.costs.cost(meeting.call.name, size, members)
+    meeting.price = group.links.collective(meeting.call.name, size, members, clock)
+    cost = meeting.price.seconds
     for world_rank in members:
         # One place in time for all: they leave together and in rank order, whoever came last.
         group.scheduler.schedule(group.scheduler.strands[world_rank], clock + cost, 0 if cost else turn + 1)

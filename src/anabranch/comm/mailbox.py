@@ -10,7 +10,10 @@ from operator import attrgetter
 
 from torch import Tensor
 
+from anabranch.comm.costs import Transfer
 from anabranch.comm.group import Group, PeerWait
+from anabranch.comm.ledger import Ledger
+from anabranch.comm.scheduler import Strand
 from anabranch.errors import PeerLost, ReceiveTimeout
 
 
@@ -23,6 +26,7 @@ class Message(PeerWait):
         self.to = to
         self.tag = tag
         self.x = x
+        self.transfer = Transfer(math.inf, math.inf)
         self.arrival = (math.inf, 0)
         self.taken = False
 
@@ -76,7 +80,8 @@ class Mailbox:
         if message.to in (lost := group.lost()) or group.revoked:
             raise PeerLost(lost)
         sender, receiver = group.strand(message.source), group.strand(message.to)
-        self._post(message, sender.clock)
+        posted = sender.clock
+        self._post(message, posted)
         wait = receiver.wait
         if isinstance(wait, Expectation) and wait.mailbox is self and wait.tag == message.tag and wait.accepts(message):
             group.scheduler.wake(receiver, message.arrival[0])
@@ -86,6 +91,8 @@ class Mailbox:
             if not message.taken:
                 self._queue(message.to, message.tag).remove(message)
             raise
+        finally:
+            _enter("send", group.ledger, sender, posted, message)
 
     def take(self, wanted: Expectation, timeout: float | None, known: frozenset[int]) -> Message:
         """Wait for the first message to arrive that `wanted` accepts, and take it.
@@ -100,6 +107,19 @@ class Mailbox:
         group, strand = wanted.group, wanted.group.strand(wanted.to)
         if group.revoked:
             raise PeerLost(group.lost())
+        asked, message = strand.clock, None
+        try:
+            message = self._await(wanted, timeout, known)
+        finally:
+            _enter("recv", group.ledger, strand, asked, message)
+        self._queue(wanted.to, wanted.tag).remove(message)
+        message.taken = True
+        group.scheduler.wake(group.strand(message.source), strand.clock)
+        return message
+
+    def _await(self, wanted: Expectation, timeout: float | None, known: frozenset[int]) -> Message:
+        """The message that `take` takes, once it is there."""
+        group, strand = wanted.group, wanted.group.strand(wanted.to)
         deadline = math.inf if timeout is None else strand.clock + timeout
         waited = False
         while (message := self.first(wanted)) is None or message.arrival[0] > strand.clock:
@@ -112,9 +132,6 @@ class Mailbox:
             # Even a timeout of 0 waits for its turn, or a rank that polls would never let the others send.
             group.scheduler.wait(strand, wanted, min(deadline, message.arrival[0] if message else math.inf))
             waited = True
-        self._queue(wanted.to, wanted.tag).remove(message)
-        message.taken = True
-        group.scheduler.wake(group.strand(message.source), strand.clock)
         return message
 
     def first(self, wanted: Expectation) -> Message | None:
@@ -127,9 +144,11 @@ class Mailbox:
 
     def _post(self, message: Message, now: float) -> None:
         group = message.group
-        ends = (group.members[message.source], group.members[message.to])
+        source, to = group.members[message.source], group.members[message.to]
         self._sent += 1
-        message.arrival = (now + group.costs.cost("send", message.x.nbytes, ends), self._sent)
+        message.transfer = group.links.transfer("send", message.x.nbytes, source, to, now)
+        message.arrival = (message.transfer.end, self._sent)
+        group.ledger.sent(source, message.x.nbytes)
         insort(self._queue(message.to, message.tag), message, key=attrgetter("arrival"))
 
     def _check_lost(self, wanted: Expectation, known: frozenset[int]) -> None:
@@ -137,3 +156,12 @@ class Mailbox:
         news = lost - known if wanted.source is None else lost & {wanted.source}
         if news:
             raise PeerLost(lost)
+
+
+def _enter(name: str, ledger: Ledger, strand: Strand, since: float, message: Message | None) -> None:
+    """Put what `strand` did until now on the books: it waited, while `message` was under way it communicated."""
+    begin, end = message.transfer if message else (math.inf, math.inf)
+    begin, end = (min(max(at, since), strand.clock) for at in (begin, end))
+    ledger.span(strand.rank, "waiting", name, since, begin)
+    ledger.span(strand.rank, "communicating", name, begin, end)
+    ledger.span(strand.rank, "waiting", name, end, strand.clock)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from anabranch.comm.reduce import HALF
+from anabranch.errors import UsageError
 
 _NUMPY = frozenset({torch.float64, torch.float32, torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8})
 
@@ -15,7 +16,12 @@ def buffer(x: Tensor) -> NDArray[Any]:
     """The memory of the contiguous `x` as a flat array.
 
     Half precision comes as int16 and what MPI has no type for as bytes: good for moving, not for MPI's arithmetic.
+
+    Raises:
+        UsageError: `x` is a meta tensor.
     """
+    if x.is_meta:
+        raise UsageError("a meta tensor has no memory that MPI could send: use one, or the simulated world.")
     flat = x.view(-1)
     if x.dtype in _NUMPY:
         return flat.numpy()

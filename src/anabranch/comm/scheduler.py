@@ -8,15 +8,18 @@ A blocking strand switches straight to the next one, not by way of the scheduler
 
 import heapq
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Protocol
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from anabranch.comm import modes
 from anabranch.comm.deadlock import deadlock_sentence
-from anabranch.comm.failures import RankDied
+from anabranch.comm.failures import Fate, RankDied
 from anabranch.errors import DeadlockError
+
+NO_FATES: Mapping[int, Fate] = MappingProxyType({})
 
 
 class Wait(Protocol):
@@ -30,18 +33,23 @@ class Wait(Protocol):
 class Strand:
     """One rank's thread of control: a greenlet with a virtual clock in seconds."""
 
-    __slots__ = ("clock", "dead", "due", "error", "finished", "greenlet", "rank", "ticket", "turn", "wait")
+    __slots__ = (
+        *("clock", "dead", "due", "error", "finished", "greenlet"),
+        *("noticed", "rank", "stopped", "stops", "ticket", "turn", "wait"),
+    )
 
-    def __init__(self, rank: int) -> None:
+    def __init__(self, rank: int, fate: Fate, clock: float) -> None:
         self.rank = rank
         self.greenlet: greenlet | None = None
-        self.clock = 0.0
+        self.clock = clock
+        self.stops, self.noticed = fate.stops, fate.noticed
         self.turn = 0
         self.due = math.inf
         self.ticket = 0
         self.wait: Wait | None = None
         self.error: Exception | None = None
         self.finished = False
+        self.stopped = False
         self.dead = False
 
 
@@ -50,12 +58,23 @@ Entry = tuple[float, int, int, int]
 
 
 class Scheduler:
-    """Runs one program a strand until all have finished. `on_death` is told of each strand that raised `RankDied`."""
+    """Runs one program a strand until all have finished.
 
-    def __init__(self, size: int) -> None:
-        self.strands = [Strand(rank) for rank in range(size)]
+    `on_stop` is told of each strand that stops at its foreseen time, while it still seems alive to the others;
+    `on_death` of each that they can know to be dead.
+
+    Args:
+        size: number of strands.
+        fates: of those strands that stop at a foreseen time.
+        clocks: where each strand begins, in seconds; 0 unless given.
+    """
+
+    def __init__(self, size: int, fates: Mapping[int, Fate] = NO_FATES, clocks: Sequence[float] = ()) -> None:
+        starts = clocks or [0.0] * size
+        self.strands = [Strand(rank, fates.get(rank, Fate()), starts[rank]) for rank in range(size)]
         self.dead = 0
         self.switches = 0
+        self.on_stop: Callable[[Strand], None] = lambda _: None
         self.on_death: Callable[[Strand], None] = lambda _: None
         self._queue: list[Entry] = []
         self._unfinished = size
@@ -76,7 +95,7 @@ class Scheduler:
                 strand.greenlet = greenlet(self._body(strand, program, before), parent=self._hub)
                 # Enter every greenlet from here: one that began on top of another's stack would inherit its depth.
                 strand.greenlet.switch()
-                self.schedule(strand, 0.0, 0)
+                self.schedule(strand, strand.clock, 0)
             while self._unfinished:
                 self._step()
         finally:
@@ -92,13 +111,15 @@ class Scheduler:
 
         Raises:
             Exception: what another strand gave to `interrupt`.
+            RankDied: the strand's foreseen end has come.
         """
         if self._closing:
             raise GreenletExit
         strand.wait = wait
-        self.wake(strand, until)
-        if (following := self._pop()) is not strand:
-            self._switch(following)
+        self.wake(strand, min(until, strand.stops))
+        self._rest(strand)
+        if strand.clock >= strand.stops:
+            self._stop(strand)
         strand.wait = None
         if strand.error is not None:
             error, strand.error = strand.error, None
@@ -112,12 +133,18 @@ class Scheduler:
 
     def interrupt(self, strand: Strand, at: float, error: Exception) -> None:
         """Let the suspended `strand` raise `error` at time `at`, or now if that is past."""
+        if strand.stopped:
+            return
         strand.error = error
         strand.due = math.inf
         self.wake(strand, at)
 
     def schedule(self, strand: Strand, at: float, turn: int) -> None:
-        """Let the suspended `strand` go on at exactly this place, whatever was planned for it."""
+        """Let the suspended `strand` go on at exactly this place, whatever was planned for it but its end."""
+        if strand.stopped:
+            return
+        if at > strand.stops:
+            at, turn = strand.stops, 0
         strand.ticket += 1
         strand.due = at
         heapq.heappush(self._queue, (at, turn, strand.rank, strand.ticket))
@@ -131,6 +158,26 @@ class Scheduler:
                 strand.clock, strand.turn, strand.due = at, turn, math.inf
                 return strand
         return None
+
+    def _rest(self, strand: Strand) -> None:
+        """Let others run until it is the turn of `strand` again."""
+        if (following := self._pop()) is not strand:
+            self._switch(following)
+
+    def _stop(self, strand: Strand) -> None:
+        """The end of `strand`, which the others learn of only later, or never.
+
+        Raises:
+            RankDied: always.
+        """
+        self.on_stop(strand)
+        strand.stops = math.inf
+        if strand.noticed < math.inf:
+            self.schedule(strand, max(strand.noticed, strand.clock), 0)
+        strand.stopped = True
+        self._rest(strand)
+        strand.wait = None
+        raise RankDied
 
     def _switch(self, following: Strand | None) -> None:
         """Hand over to `following`, or to the hub, and come back when this strand is next."""
@@ -153,9 +200,10 @@ class Scheduler:
             raise self._failure
 
     def _waits(self) -> dict[int, str]:
-        states = {strand.rank: "has finished" for strand in self.strands if strand.finished and not strand.dead}
+        states = {s.rank: f"waits for {s.wait.describe()}" for s in self.strands if s.wait}
+        states |= {strand.rank: "has finished" for strand in self.strands if strand.finished}
+        states |= {strand.rank: "has stopped" for strand in self.strands if strand.stopped}
         states |= {strand.rank: "is dead" for strand in self.strands if strand.dead}
-        states |= {s.rank: f"waits for {s.wait.describe()}" for s in self.strands if s.wait and not s.finished}
         return states
 
     def _body(self, strand: Strand, program: Callable[[], None], before: modes.Modes) -> Callable[[], None]:

@@ -1,8 +1,12 @@
-"""A world of ranks in one process and one thread, in virtual time: deterministic, and no rank can hang unnoticed."""
+"""A world of ranks in one process and one thread, in virtual time: deterministic, and no rank can hang unnoticed.
 
-from collections.abc import Callable, Iterator, Sequence
+Meta tensors, which have a size but no memory, are charged like others and not touched: thousands of ranks that only
+want to know their time need no memory for their models.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 from typing import TypeVar, cast
 
 import torch
@@ -10,11 +14,13 @@ from torch import Tensor
 
 from anabranch.comm import checks, records
 from anabranch.comm.base import Feature, Json, Op, Window
-from anabranch.comm.costs import Costs, ZeroCosts
-from anabranch.comm.group import Call, Group, break_off, meet, meet_survivors, revoke
+from anabranch.comm.costs import Costs, Links, ZeroCosts
+from anabranch.comm.failures import Fate
+from anabranch.comm.group import Call, Group, break_off, meet, meet_survivors, revoke, withdraw
+from anabranch.comm.ledger import Account, Ledger
 from anabranch.comm.mailbox import Expectation, Mailbox, Message
 from anabranch.comm.reduce import reduce_in_order
-from anabranch.comm.scheduler import Scheduler
+from anabranch.comm.scheduler import NO_FATES, Scheduler, Strand
 from anabranch.comm.simulated_window import SimulatedWindow
 from anabranch.errors import PeerLost, UsageError
 
@@ -24,13 +30,34 @@ R = TypeVar("R")
 
 
 class SimulatedWorld:
-    """`size` simulated ranks. Each `run` is a world of its own that begins at 0 seconds."""
+    """`size` simulated ranks. Each `run` is a world of its own.
 
-    def __init__(self, size: int, costs: Costs | None = None) -> None:
+    Args:
+        size: number of ranks.
+        costs: of communication; by default it takes no time.
+        fates: of the ranks that stop at a foreseen time.
+        spans: the most spans of time that the ledger keeps.
+        start: where each rank stood when an earlier run was broken off; by default they begin at 0 seconds.
+
+    Attributes:
+        ledger: of the last `run`: what its ranks spent their time on.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        costs: Costs | None = None,
+        *,
+        fates: Mapping[int, Fate] = NO_FATES,
+        spans: int = 0,
+        start: Sequence[Account] = (),
+    ) -> None:
         if size < 1:
             raise UsageError(f"a world of {size} ranks cannot run anything: give a size of 1 or more.")
         self.size = size
         self.costs: Costs = costs or ZeroCosts()
+        self._fates, self._spans, self._start = fates, spans, start
+        self.ledger = Ledger(size, spans, start)
 
     def run(self, program: Callable[["SimulatedCommunicator"], T]) -> list[T]:
         """Run `program` on every rank and return what they returned, in rank order; of a dead rank, None.
@@ -39,28 +66,43 @@ class SimulatedWorld:
             DeadlockError: every rank that has not finished waits for another one.
             BaseException: what the first rank to fail raised. The others end there, with their `finally` blocks run.
         """
-        scheduler = Scheduler(self.size)
+        ledger = self.ledger = Ledger(self.size, self._spans, self._start)
+        scheduler = Scheduler(self.size, self._fates, [account.clock for account in self._start])
+
+        def stop(strand: Strand) -> None:
+            withdraw(strand)
+            ledger.stop(strand.rank, strand.clock)
+
+        scheduler.on_stop = stop
         scheduler.on_death = lambda dead: break_off(scheduler, dead)
-        group = _Shared(scheduler, self.costs, range(self.size))
+        group = _Shared(scheduler, self.costs.links(), ledger, range(self.size))
         results: list[T | None] = [None] * self.size
 
         def run_rank(rank: int) -> None:
             results[rank] = program(SimulatedCommunicator(group, rank))
 
-        scheduler.run([partial(run_rank, rank) for rank in range(self.size)])
+        try:
+            scheduler.run([partial(run_rank, rank) for rank in range(self.size)])
+        finally:
+            ledger.close()
         return cast(list[T], results)
 
 
 class _Shared(Group):
     """A group with its messages."""
 
-    def __init__(self, scheduler: Scheduler, costs: Costs, members: Sequence[int]) -> None:
-        super().__init__(scheduler, costs, members)
+    def __init__(self, scheduler: Scheduler, links: Links, ledger: Ledger, members: Sequence[int]) -> None:
+        super().__init__(scheduler, links, ledger, members)
         self.mailbox = Mailbox()
 
-    def part(self, ranks: list[int]) -> "_Shared":
+    def part(self, ranks: Sequence[int]) -> "_Shared":
         """A group of this group's `ranks`."""
-        return _Shared(self.scheduler, self.costs, [self.members[rank] for rank in ranks])
+        return _Shared(self.scheduler, self.links, self.ledger, [self.members[rank] for rank in ranks])
+
+    @cached_property
+    def offstage(self) -> "_Shared":
+        """The same members, with links that cost nothing."""
+        return _Shared(self.scheduler, ZeroCosts(), self.ledger, self.members)
 
 
 class SimulatedCommunicator:
@@ -77,10 +119,28 @@ class SimulatedCommunicator:
         self._shrinks = 0
         self._known: frozenset[int] = frozenset()
 
-    def elapse(self, seconds: float) -> None:
+    @property
+    def world_rank(self) -> int:
+        """This rank among all of the world."""
+        return self._strand.rank
+
+    @cached_property
+    def offstage(self) -> "SimulatedCommunicator":
+        """The same ranks, for what does not belong to the algorithm, such as checkpoints: it takes no virtual time."""
+        return SimulatedCommunicator(self._group.offstage, self.rank)
+
+    def elapse(self, seconds: float, name: str = "computing") -> None:
         """Charge `seconds` of computing to this rank's clock; ranks whose clocks are behind it run first."""
         checks.check_seconds(seconds)
-        self._group.scheduler.elapse(self._strand, seconds)
+        began = self._strand.clock
+        try:
+            self._group.scheduler.elapse(self._strand, seconds)
+        finally:
+            self._group.ledger.span(self._strand.rank, "computing", name, began, self._strand.clock)
+
+    def accounts(self) -> list[Account]:
+        """Of all ranks of the world, in their order."""
+        return self._group.ledger.accounts()
 
     def clock(self) -> float:
         """Virtual seconds since the world began."""
@@ -92,23 +152,24 @@ class SimulatedCommunicator:
 
         def combine(rows: list[Tensor]) -> Tensor:
             total = torch.empty_like(x)
-            reduce_in_order(rows, op, total)
+            if not x.is_meta:
+                reduce_in_order(rows, op, total)
             return total
 
-        x.copy_(self._meet(_call("allreduce", x, op), x, combine, x.nbytes))
+        _fill(x, self._meet(_call("allreduce", x, op), x, combine, x.nbytes))
 
     def allgather(self, x: Tensor, out: Tensor) -> None:
         """Concatenate every rank's `x` [n] in rank order into `out` [size * n]."""
         checks.check_allgather(x, out, self.size)
-        flat = self._meet(_call("allgather", x), x.view(-1), torch.cat, x.nbytes)
-        out.view(-1).copy_(flat)
+        flat = self._meet(_call("allgather", x), x.view(-1), lambda rows: x if x.is_meta else torch.cat(rows), x.nbytes)
+        _fill(out.view(-1), flat)
 
     def broadcast(self, x: Tensor, root: int) -> None:
         """Overwrite `x` on every rank with `root`'s."""
         checks.check_tensor(x, "broadcast")
         checks.check_rank(root, self.size, "broadcast's root")
         call = _call("broadcast", x, f"root {root}")
-        x.copy_(self._meet(call, x, lambda rows: rows[root].clone(), x.nbytes))
+        _fill(x, self._meet(call, x, lambda rows: rows[root].clone(), x.nbytes))
 
     def barrier(self) -> None:
         """Wait until all ranks have come here."""
@@ -145,7 +206,7 @@ class SimulatedCommunicator:
             raise
         if message.x.dtype != out.dtype or message.x.numel() != out.numel():
             raise checks.misfit(message.source, checks.describe(message.x), out)
-        out.view(-1).copy_(message.x.view(-1))
+        _fill(out.view(-1), message.x.view(-1))
         return message.source
 
     @contextmanager
@@ -202,3 +263,8 @@ class SimulatedCommunicator:
 
 def _call(name: str, x: Tensor, detail: str = "") -> Call:
     return Call(name, detail, tuple(x.shape), x.dtype)
+
+
+def _fill(x: Tensor, value: Tensor) -> None:
+    if not x.is_meta:
+        x.copy_(value)

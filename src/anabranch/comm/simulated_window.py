@@ -20,7 +20,9 @@ class SimulatedWindow:
 
     def get(self, owner: int, out: Tensor, start: int = 0) -> None:
         """Copy `owner`'s elements `[start : start + len(out)]` into `out`."""
-        out.view(-1).copy_(self._reach("get", owner, out, start))
+        memory = self._reach("get", owner, out, start)
+        if not memory.is_meta:
+            out.view(-1).copy_(memory)
 
     def put(self, owner: int, x: Tensor, start: int = 0) -> None:
         """Overwrite `owner`'s elements from `start` on with `x`."""
@@ -49,8 +51,15 @@ class SimulatedWindow:
         return memory[start : start + x.numel()]
 
     def _take_turn(self, operation: str, owner: int, size: int) -> None:
-        group = self._group
-        ends = (group.members[self._rank], group.members[owner])
-        group.scheduler.elapse(group.strand(self._rank), group.costs.cost(operation, size, ends))
+        group, strand = self._group, self._group.strand(self._rank)
+        asked = strand.clock
+        begin, end = group.links.transfer(operation, size, strand.rank, group.members[owner], asked)
+        if operation != "get":
+            group.ledger.sent(strand.rank, size)
+        try:
+            group.scheduler.elapse(strand, end - asked)
+        finally:
+            group.ledger.span(strand.rank, "waiting", operation, asked, min(begin, strand.clock))
+            group.ledger.span(strand.rank, "communicating", operation, min(begin, strand.clock), strand.clock)
         if owner in (lost := group.lost()):
             raise PeerLost(lost)
