@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from anabranch.comm import Communicator, Feature, Op, SimulatedCommunicator
+from anabranch.comm import Communicator, Feature, Op
 from anabranch.errors import AnabranchError, CommunicationError, ReceiveTimeout, Unsupported, UsageError
 
 FLOATS = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
@@ -293,6 +293,17 @@ def check_window_sentences(comm: Communicator) -> None:
         assert "window of 4" in message_of(UsageError, lambda: window.put(0, out, -1))
         assert "float64" in message_of(UsageError, lambda: window.accumulate(0, out.double()))
         assert "int64" in message_of(UsageError, lambda: window.fetch_add(0, 0, 1))
+        assert f"rank {comm.size}" in message_of(UsageError, lambda: window.get(comm.size, out))
+    with comm.window(torch.zeros(4, dtype=torch.int64)) as counters:
+        assert "element 4" in message_of(UsageError, lambda: counters.fetch_add(0, 4, 1))
+
+
+def check_tensor_sentences(comm: Communicator) -> None:
+    strided = torch.zeros(4, 4)[:, 0]
+    assert "contiguous" in message_of(UsageError, lambda: comm.allreduce(strided))
+    assert "contiguous" in message_of(UsageError, lambda: comm.broadcast(strided, 0))
+    assert "detach" in message_of(UsageError, lambda: comm.allreduce(torch.zeros(2, requires_grad=True)))
+    assert "int64" in message_of(UsageError, lambda: window.fetch_add(0, 0, 1))
         assert f"rank {comm.size}" in message_of(UsageError, lambda: window.get(comm.size, out))
     with comm.window(torch.zeros(4, dtype=torch.int64)) as counters:
         assert "element 4" in message_of(UsageError, lambda: counters.fetch_add(0, 4, 1))
