@@ -9,7 +9,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 class Span(NamedTuple):
-    """What a rank did from `begin` to `end`, in seconds; `name` is the operation, `times` how often it did so in a row."""
+    """What a rank did from `begin` to `end`, in seconds: the operation `name`, so many `times` in a row."""
 
     rank: int
     kind: Kind
