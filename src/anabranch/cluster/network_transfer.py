@@ -43,7 +43,7 @@ class Traffic:
     def message(self, size: int, source: int, to: int, now: float, ready: float) -> Transfer:
         """From `source`, which asked at `now` and has the first byte at its card at `ready`, to the memory of `to`."""
         leg = self._carry(size, source, to, now, ready)
-        return Transfer(now + (leg.sent - ready), leg.end)
+        return _transfer(now, leg.sent - ready, leg.end)
 
     def one_sided(self, operation: str, size: int, caller: int, owner: int, now: float, ready: float) -> Transfer:
         """The owner's memory serves one operation at a time, each until its last byte is read, or written and added."""
@@ -56,16 +56,16 @@ class Traffic:
             asked = ready + link.latency
             read = self._serve(owner, now, asked, serving)
             leg = self._carry(size, owner, caller, now, read)
-            return Transfer(now + (read - asked) + leg.queued, leg.end)
+            return _transfer(now, (read - asked) + leg.queued, leg.end)
         leg = self._carry(size, caller, owner, now, ready)
         begin = self._serve(owner, now, leg.came, serving)
         answer = link.latency if operation in ANSWERED else 0.0
-        return Transfer(now + leg.queued + (begin - leg.came), begin + serving + answer)
+        return _transfer(now, leg.queued + (begin - leg.came), begin + serving + answer)
 
     def _own(self, operation: str, size: int, owner: int, now: float, ready: float, adding: float) -> Transfer:
         serving = adding if operation in ADDING else size / self._network.inside.bandwidth
         begin = self._serve(owner, now, ready, serving)
-        return Transfer(now + (begin - ready), begin + serving)
+        return _transfer(now, begin - ready, begin + serving)
 
     def _serve(self, owner: int, now: float, at: float, seconds: float) -> float:
         return _take(self._memories[owner], now, at, seconds)
@@ -89,3 +89,8 @@ class Traffic:
 def _take(queue: Queue, now: float, at: float, seconds: float) -> float:
     queue.forget(now)
     return queue.take(at, seconds)
+
+
+def _transfer(now: float, queued: float, end: float) -> Transfer:
+    """What queued on the way, `queued` seconds in all, is said to have queued at first."""
+    return Transfer(min(now + queued, end), end)  # rounding must not let it begin after its end
