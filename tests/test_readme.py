@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from anabranch.cli.main import main
-from anabranch.cli.options import parse
+from anabranch.cli.options import Arguments, parse
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 SHORT = ["--epochs", "1", "--finetune-epochs", "1"]
@@ -36,7 +36,7 @@ def test_the_two_commands_of_a_newcomer_are_there() -> None:
 
 @pytest.mark.parametrize("arguments", [c for c in commands() if c[0] == "train" and "--resume" not in c], ids=" ".join)
 def test_its_options_exist(arguments: list[str]) -> None:
-    options = parse(arguments[1:], "anabranch train", "")
+    options = parse(arguments[1:], "anabranch train", "", Arguments)
     assert options.parallel.workers >= 1
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from anabranch.comm.base import Communicator, Json
+from anabranch.comm.ledger import Account
 from anabranch.errors import CheckpointError
 from anabranch.files import (
     make_folder,
@@ -44,6 +45,7 @@ class Progress:
         finished: summaries of the tasks before it, in order.
         recorded_bytes: length of `steps.jsonl`.
         recorded_sha256: of these bytes.
+        world: of a simulated cluster: each rank's `Account`.
     """
 
     running: dict[str, Any]
@@ -52,6 +54,7 @@ class Progress:
     finished: list[dict[str, Any]]
     recorded_bytes: int
     recorded_sha256: str
+    world: list[list[float]] | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +124,17 @@ def load_newest(folder: Path, rank: int) -> Checkpoint | None:
     # A task that runs on fewer ranks (fine-tuning on one) leaves nothing for the others.
     tensors = tensors_from(_read(newest, mine, content), newest / mine) if rank < content["ranks"] else {}
     return Checkpoint(int(newest.name), progress, model, TaskState(tuple(progress.errors), progress.steps, tensors))
+
+
+def load_world(folder: Path) -> list[Account]:
+    """Where each rank of a simulated cluster stood at the newest checkpoint in `folder`; empty where there is none.
+
+    Raises:
+        CheckpointError: it is damaged.
+    """
+    found = numbered(folder)
+    world = _state(found[-1])["progress"].get("world") if found else None
+    return [Account(*account) for account in world or []]
 
 
 def numbered(folder: Path) -> list[Path]:

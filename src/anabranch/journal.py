@@ -8,6 +8,7 @@ from torch import Tensor
 
 from anabranch.checkpoint import Checkpoints, Progress, load_newest
 from anabranch.comm.base import Communicator
+from anabranch.comm.simulated import SimulatedCommunicator
 from anabranch.errors import CheckpointError
 from anabranch.progress import Display, Silence
 from anabranch.record import Extent, Recorder
@@ -27,6 +28,11 @@ class RunJournal:
         display: where rank 0 shows the course.
         flag: raised by signals.
         checkpoint_seconds: least time between two checkpoints.
+        clock: the virtual clock, if the world has one that counts, in seconds.
+
+    Attributes:
+        finished: summaries of the finished tasks: task, epochs, quantity, error, examples, seconds.
+        test_error: called after each epoch, if it is set, and recorded with it.
 
     Raises:
         CheckpointError: the newest checkpoint in the folder is damaged, or of another model.
@@ -41,6 +47,7 @@ class RunJournal:
         display: Display,
         flag: StopFlag,
         checkpoint_seconds: float,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._leads, self._flag, self._model = rank == 0, flag, model
         self._display: Display = display if self._leads else Silence()
@@ -53,7 +60,8 @@ class RunJournal:
         kept = Extent(found.recorded_bytes, found.recorded_sha256) if found else None
         self._recorder = Recorder(folder.steps, kept) if self._leads else None
         self.finished: list[dict[str, Any]] = list(found.finished) if found else []
-        """Summaries of the finished tasks: task, epochs, quantity, error, examples, seconds."""
+        self.test_error: Callable[[], float] | None = None
+        self._clock = clock
         self._running: dict[str, Any] = dict(found.running) if found else {}
         self._began = self._saved_at = time.monotonic()
 
@@ -74,6 +82,8 @@ class RunJournal:
         """Start a summary and a bar."""
         if self._running.get("task") != task:
             self._running = {"task": task, "epochs": 0, "quantity": "", "error": None, "examples": 0, "seconds": 0.0}
+            if self._clock:
+                self._running |= {"virtual_began": self._clock(), "virtual_seconds": 0.0}
         self._began = time.monotonic() - self._running["seconds"]
         self._display.start(task, epochs, steps, done)
 
@@ -89,8 +99,14 @@ class RunJournal:
         self._running["quantity"], self._running["error"] = report.quantity, report.error
         self._running["examples"] += report.examples
         self._running["seconds"] = time.monotonic() - self._began
+        more: dict[str, float] = {}
+        if self._clock:
+            self._running["virtual_seconds"] = self._clock() - self._running["virtual_began"]
+            more["virtual_clock"] = self._clock()
         if self._recorder:
-            self._recorder.epoch(report, self._running["seconds"])
+            if self.test_error:
+                more["test_error"] = self.test_error()
+            self._recorder.epoch(report, self._running["seconds"], more)
             self._display.on_epoch(report)
 
     def checkpoint_due(self) -> bool:
@@ -103,9 +119,13 @@ class RunJournal:
 
     def save(self, state: TaskState, comm: Communicator) -> None:
         """Write a checkpoint with all ranks of `comm`."""
+        world = None
+        if isinstance(comm, SimulatedCommunicator):
+            world = [list(account) for account in comm.accounts()] if self._clock else None
+            comm = comm.offstage  # real time says when it is due, so that it must not take virtual time
         recorded = self._recorder.flush() if self._recorder else Extent(0, "")
         progress = Progress(
-            self._running, list(state.errors), state.steps, self.finished, recorded.length, recorded.sha256
+            self._running, list(state.errors), state.steps, self.finished, recorded.length, recorded.sha256, world
         )
         self._checkpoints.save(progress, self._model(), state, comm)
         self._saved_at = time.monotonic()

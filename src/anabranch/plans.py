@@ -3,6 +3,7 @@
 from anabranch.config import Config, FineTuningOptions, TrainingOptions
 from anabranch.optim import Rule
 from anabranch.pretrain import Pretraining
+from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
 from anabranch.strategies.catalogue import Options
 
@@ -12,7 +13,15 @@ USUAL_BATCH = 100  # Hinton's guide, section 6
 LEAST_STEPS = 64  # an epoch, where the batch size is ours to choose
 
 
-def pretraining_plan(config: Config, batch: int, seed: int) -> Pretraining:
+_LAYERS, _SUPERVISED = (int.from_bytes(word) for word in (b"layers", b"superv"))
+
+
+def supervised_seed(config: Config, rank: int) -> int:
+    """The seed of a rank's noise in fine-tuning, and in the training of a model that is no DBN."""
+    return derive_seed(config.training.seed, _SUPERVISED, rank)
+
+
+def pretraining_plan(config: Config, batch: int) -> Pretraining:
     """How the layers of a DBN are trained, on minibatches of `batch` examples.
 
     Raises:
@@ -26,7 +35,7 @@ def pretraining_plan(config: Config, batch: int, seed: int) -> Pretraining:
         chains=batch if options.persistent else 0,
         weight_cost=options.weight_cost,
         precision=options.precision,
-        seed=seed,
+        seed=derive_seed(config.training.seed, _LAYERS),
     )
 
 

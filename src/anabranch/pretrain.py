@@ -21,7 +21,7 @@ from anabranch.models import DBN, RBM
 from anabranch.objectives import ContrastiveDivergence, Objective, Precision
 from anabranch.objectives.contrastive import check_settings
 from anabranch.seeding import derive_seed
-from anabranch.strategies import Journal, Shard, Stopping, Strategy, Task, carry_out
+from anabranch.strategies import Journal, Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
 from anabranch.strategies.shard import Rows
 from anabranch.types import Batch
 
@@ -54,8 +54,17 @@ class Pretraining:
         check_settings(self.k, self.chains, self.weight_cost)
 
 
-def pretrain(dbn: DBN, shard: Shard, plan: Pretraining, comm: Communicator, journal: Journal) -> None:
+def pretrain(
+    dbn: DBN,
+    shard: Shard,
+    plan: Pretraining,
+    comm: Communicator,
+    journal: Journal,
+    staged: Staged = as_it_is,
+) -> None:
     """Train the RBMs of `dbn` in place, lowest first. Every rank calls it with its own shard and an equal `dbn`.
+
+    What is trained is `staged` of each layer's objective.
 
     Raises:
         DivergedError: a layer's loss or weights are no longer finite.
@@ -65,10 +74,10 @@ def pretrain(dbn: DBN, shard: Shard, plan: Pretraining, comm: Communicator, jour
         name = layer_name(number, rbm)
         if not journal.is_finished(name):
             task = Task(
-                _objective(rbm, plan),
+                staged(_objective(rbm, plan), name, comm),
                 shard,
                 plan.stopping,
-                seed=derive_seed(plan.seed, number, comm.rank),
+                seed=layer_seed(plan, number, comm.rank),
                 name=name,
                 restored=journal.restored(name),
                 monitor=journal,
@@ -77,6 +86,11 @@ def pretrain(dbn: DBN, shard: Shard, plan: Pretraining, comm: Communicator, jour
             carry_out(plan.strategy, task, comm, journal)  # (1*) to (7)
         if number + 1 < len(dbn.layers):
             shard = propagate(shard, rbm)  # (8), (9*)
+
+
+def layer_seed(plan: Pretraining, number: int, rank: int) -> int:
+    """The seed of a rank's noise in layer `number` (from 0)."""
+    return derive_seed(plan.seed, number, rank)
 
 
 def layer_name(number: int, rbm: RBM) -> str:

@@ -2,6 +2,9 @@
 
 {"kind": "step",  "task": …, "epoch": 0, "step": 0, "loss": 27.1, "examples": 125}              rank 0's updates
 {"kind": "epoch", "task": …, "epoch": 0, "error": 19.7, "loss": …, "examples": 60000, …, "seconds": 4.1}
+
+A run on a simulated cluster has its "virtual_clock", in seconds, in the lines of epochs; and their "test_error", where
+it was watched.
 """
 
 import dataclasses
@@ -55,9 +58,9 @@ class Recorder:
         if len(self._waiting) >= WAITING:
             self._write(to_disk=False)
 
-    def epoch(self, report: EpochReport, seconds: float) -> None:
-        """One epoch of all ranks; `seconds` is the wall-clock time since the run began."""
-        line = {"kind": "epoch"} | dataclasses.asdict(report) | {"seconds": round(seconds, 4)}
+    def epoch(self, report: EpochReport, seconds: float, more: dict[str, float]) -> None:
+        """One epoch of all ranks; `seconds` is the wall-clock time since the task began; `more` is put in as it is."""
+        line = {"kind": "epoch"} | dataclasses.asdict(report) | more | {"seconds": round(seconds, 4)}
         self._write(_encoded(line), to_disk=False)
 
     def flush(self) -> Extent:

@@ -27,19 +27,20 @@ from anabranch.plans import (
     finetuning_strategy,
     finetuning_workers,
     pretraining_plan,
+    supervised_seed,
     training_stopping,
     training_strategy,
 )
 from anabranch.pretrain import pretrain
 from anabranch.progress import Display
 from anabranch.runfolder import RunFolder
-from anabranch.seeding import derive_seed, generator
+from anabranch.seeding import generator
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
-from anabranch.strategies import Shard, Stopping, Strategy, Task, carry_out
+from anabranch.strategies import Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
 from anabranch.summary import crew, write_results
 
-_LAYERS, _SUPERVISED, _HEAD = (int.from_bytes(word) for word in (b"layers", b"superv", b"head"))
+_HEAD = int.from_bytes(b"head")
 
 
 @dataclass
@@ -52,6 +53,9 @@ class Trainer:
         folder: of the run; it exists.
         display: rank 0 shows the course there.
         flag: raised by signals.
+        staged: what the world makes of a task's objective.
+        timed: the communicator's clock tells virtual time, which goes into the record.
+        watched: after each epoch with labels rank 0 records the test error, too.
     """
 
     config: Config
@@ -59,6 +63,9 @@ class Trainer:
     folder: RunFolder
     display: Display
     flag: StopFlag
+    staged: Staged = as_it_is
+    timed: bool = False
+    watched: bool = False
 
     def run(self, comm: Communicator) -> dict[str, Any] | None:
         """Train, evaluate, and write the results; the summary at rank 0, None elsewhere.
@@ -78,6 +85,7 @@ class Trainer:
             display=self.display,
             flag=self.flag,
             checkpoint_seconds=config.run.checkpoint_seconds,
+            clock=comm.clock if self.timed else None,
         )
         if comm.rank == 0:
             staff = crew(config.parallel.workers, config.parallel.world, torch.get_num_threads())
@@ -90,8 +98,7 @@ class Trainer:
             journal.close()  # the record shows what led to a failure, too
         summary = None
         if comm.rank == 0:
-            test = self.dataset.test.chunks(CHUNK, dtype)
-            error = classification_error(network, test) if network and self.dataset.classes else None
+            error = self._test_error(network) if network and self.dataset.classes else None
             work = works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
             summary = write_results(self.folder, config, model, network, tasks, error, time.monotonic() - began)
@@ -106,9 +113,9 @@ class Trainer:
             stopping = training_stopping(options)
             self._supervise(TRAINING, model, part, stopping, training_strategy(self.config), comm, journal)
             return model
-        plan = pretraining_plan(self.config, batch, derive_seed(options.seed, _LAYERS))
+        plan = pretraining_plan(self.config, batch)
         patterns = replace(self._shard(comm, batch), dtype=pattern_dtype(options.precision))
-        pretrain(model, patterns, plan, comm, journal)
+        pretrain(model, patterns, plan, comm, journal, self.staged)
         return self._fine_tune(model, comm, journal)
 
     def _fine_tune(self, dbn: DBN, comm: Communicator, journal: RunJournal) -> nn.Module | None:
@@ -137,11 +144,13 @@ class Trainer:
         """Back-propagation of the cross-entropy, stopped by the RMS error where that is asked for."""
         options = self.config
         watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
+        if self.watched and comm.rank == 0:
+            journal.test_error = partial(self._test_error, network)
         task = Task(
-            back_propagation(network, precision=options.training.precision),
+            self.staged(back_propagation(network, precision=options.training.precision), name, comm),
             part,
             stopping,
-            seed=derive_seed(options.training.seed, _SUPERVISED, comm.rank),
+            seed=supervised_seed(options, comm.rank),
             name=name,
             restored=journal.restored(name),
             monitor=journal,
@@ -150,6 +159,11 @@ class Trainer:
             quantity="RMS error" if watched == "convergence" else "loss",
         )
         carry_out(strategy, task, comm, journal)
+
+    def _test_error(self, network: nn.Module) -> float:
+        return classification_error(
+            network, self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
+        )
 
     def _shard(self, comm: Communicator, batch_size: int) -> Shard:
         options = self.config.training
@@ -171,7 +185,7 @@ def check(config: Config, dataset: Dataset) -> None:
     training_stopping(t)
     if not config.model.model.startswith("dbn:"):
         return
-    pretraining_plan(config, batch, seed=0)
+    pretraining_plan(config, batch)
     if config.model.units == "bernoulli":
         check_unit_interval(dataset.train, dataset.name)
     if f.finetune_epochs and dataset.classes:

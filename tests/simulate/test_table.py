@@ -1,12 +1,13 @@
 """Speed-ups by hand, and a table that has room in a terminal."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from anabranch.simulate.table import OVERSUBSCRIBED, captions, digits, relative, seconds_text, timing_table
+from anabranch.simulate.table import OVERSUBSCRIBED, captions, digits, exponent, relative, seconds_text, timing_table
 
 
 def made(workers: int, seconds: float | None, **changes: Any) -> dict[str, Any]:
@@ -116,3 +117,12 @@ def test_columns_come_when_they_are_asked_for() -> None:
     assert table[5].split()[-2:] == ["-", "-"]
     notes = [line.strip() for line in table[6:]]
     assert notes[1:] == ["time to target: until the test error was 2.00 %; - where it never was", OVERSUBSCRIBED]
+
+
+def test_the_exponent_of_a_power_law() -> None:
+    rows = [{"workers": n, "seconds_per_epoch": 12.0 * n**-0.86} for n in (1, 2, 4, 8)]
+    found = exponent(rows)
+    assert found is not None
+    assert math.isclose(found, -0.86)
+    assert exponent(rows[:2]) is None
+    assert exponent([*rows[:2], rows[2] | {"seconds_per_epoch": None}]) is None

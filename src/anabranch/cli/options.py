@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import tyro
 
@@ -25,8 +25,28 @@ class Arguments(Config):
     """Go on with the run in this folder, to the same result as if it had never stopped."""
 
 
-def parse(arguments: Sequence[str], command: str, description: str) -> Arguments:
-    """The options.
+@dataclasses.dataclass(frozen=True)
+class SimulateArguments(Arguments):
+    """All options of `anabranch simulate`: those of `anabranch train`, and the cluster's."""
+
+    cluster: Annotated[str, tyro.conf.arg(metavar="NAME|FILE.toml")] = "ethernet-25g"
+    """Where it runs: laptop, ethernet-1g, ethernet-25g, infiniband-hdr, padova-2012, ccr-2014, or a file, as
+    `anabranch calibrate` writes it."""
+    tasks_per_node: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """Workers on each node; as many as it has cores unless given."""
+    timing_only: bool = False
+    """Charge the mathematics without doing it: times, no errors; for thousands of workers."""
+    target_error: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Tell the virtual time to this test error (0.05 is 5 %), which is then measured after every epoch with labels."""
+    trace: Annotated[int | None, tyro.conf.arg(metavar="WORKERS")] = None
+    """Draw the time line of this number of workers; the largest up to 64 unless given, 0 for none."""
+
+
+A = TypeVar("A", bound=Arguments)
+
+
+def parse(arguments: Sequence[str], command: str, description: str, kind: type[A]) -> A:
+    """The options, as `kind` lists them.
 
     Exits with code 2 and a message for an option that does not exist or has the wrong type (tyro does).
 
@@ -34,11 +54,11 @@ def parse(arguments: Sequence[str], command: str, description: str) -> Arguments
         UsageError: a preset, a file, or an option in it is wrong, or there is no run to resume.
     """
     start = _starting_point(arguments)
-    default = Arguments(**{f.name: getattr(start, f.name) for f in dataclasses.fields(start)})
+    default = kind(**{f.name: getattr(start, f.name) for f in dataclasses.fields(start)})
     # Under mpirun every rank reads the same options: the first alone says what is wrong with them.
     speaks = own_rank() == 0
     return tyro.cli(
-        Arguments, args=arguments, default=default, prog=command, description=description, console_outputs=speaks
+        kind, args=arguments, default=default, prog=command, description=description, console_outputs=speaks
     )
 
 

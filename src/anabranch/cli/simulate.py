@@ -1,30 +1,44 @@
-"""`anabranch simulate`: one training on several numbers of simulated workers, as a table."""
+"""`anabranch simulate`: one training on several numbers of simulated workers, in the virtual time of a cluster."""
 
 import argparse
+import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
-from anabranch.cli.options import as_config, parse
-from anabranch.cli.train import fitted, load_data, prepare, train_here, with_dtype
+from anabranch.cli.options import SimulateArguments, as_config, parse
+from anabranch.cli.study import Outcome, learn, time_alone
+from anabranch.cli.train import fitted, load_data, with_dtype
+from anabranch.cluster import Cluster, load_cluster, to_toml
+from anabranch.comm.ledger import Ledger
 from anabranch.config import Config
-from anabranch.errors import Interrupted, UsageError
-from anabranch.files import make_folder, write_json
+from anabranch.data import Dataset
+from anabranch.errors import UsageError
+from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
 from anabranch.progress import counted, make_display
 from anabranch.runfolder import RunFolder, default_path, saved_config
-from anabranch.simulate.sweep import parse_counts, sweep, table, with_workers
+from anabranch.simulate.pictures import draw_sweep, draw_timeline
+from anabranch.simulate.plan import make_stage
+from anabranch.simulate.rows import Row
+from anabranch.simulate.stage import Stage
+from anabranch.simulate.sweep import learning_table, parse_counts, traced_count, with_workers
+from anabranch.simulate.table import relative, timing_table
+from anabranch.simulate.timing import timed_tasks
+from anabranch.simulate.trace import write_trace
 
 COUNTS = "1,2,4,8"
 DESCRIPTION = f"""\
-Train on several numbers of simulated workers, one after another, and print the error against the workers.
---workers is a list here ({COUNTS} unless given); all other options are those of `anabranch train`.
+Train on several numbers of simulated workers, one after another, in the virtual time of a cluster: what an epoch takes,
+what the workers spend it on, and the error against the workers. --workers is a list here ({COUNTS} unless given); all
+other options are those of `anabranch train`, and the cluster's.
 Started again with the same --out, it leaves out the finished runs and resumes the broken one.
 
   anabranch simulate --workers 1,2,4,8
-  anabranch simulate --workers 1,2,4,8,16,20,40 --data mnist --preset degrazia --epochs 5 --finetune-epochs 5
+  anabranch simulate --cluster ethernet-1g --workers 1,2,4,8,16 --strategy allreduce --target-error 0.1
+  anabranch simulate --cluster infiniband-hdr --workers 64,256,1024,4096 --data mnist --timing-only
+  anabranch simulate --cluster my-cluster.toml --workers 1,2,4 --data mnist --preset degrazia --epochs 5
 """
 
 
@@ -37,47 +51,106 @@ def main(arguments: Sequence[str]) -> int:
     if started_ranks():
         raise UsageError("anabranch simulate is one process: start it without mpirun or srun.")
     counts, rest = _take_counts(arguments)
-    options = parse(rest, "anabranch simulate", DESCRIPTION)
-    if options.resume is not None:
-        raise UsageError("anabranch simulate resumes by itself: start it again with the same --out.")
-    config = as_config(options)
-    if config.parallel.world not in ("auto", "simulated"):
-        raise UsageError(f"anabranch simulate has no --world {config.parallel.world}: leave --world out.")
-    dataset, display = load_data(config), make_display()
-    folder = Path(config.run.out or default_path(config))
-    config = _with_earlier_dtype(config, folder)
-    for workers in counts:  # the last count must not be refused hours after the first
-        one = fitted(with_workers(config, workers, ""), dataset, cores(), display)
-        config = with_dtype(config, one.training.dtype)  # decided once: the runs of a sweep must not differ in it
+    options = parse(rest, "anabranch simulate", DESCRIPTION, SimulateArguments)
+    config = _checked(options)
+    cluster, traced = load_cluster(options.cluster), traced_count(counts, options.trace)
+    dataset, folder = load_data(config), Path(config.run.out or default_path(config))
+    if options.target_error is not None and not dataset.classes:
+        raise UsageError(f"--target-error wants labels, but {dataset.name} has none: leave it out.")
+    stages = _stages(_with_earlier_dtype(config, folder), counts, dataset, cluster, options)
     make_folder(folder)
-    rows = sweep(counts, lambda workers: _run(with_workers(config, workers, str(folder / f"workers-{workers}"))))
-    write_json(folder / "sweep.json", rows)
-    console = Console()
-    console.print(table(rows))
-    console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
-    console.print("  sweep.json, and a run's folder for each number of workers")
+    _keep(folder, options, cluster)
+    rows: list[Row] = []
+    for (one, stage), workers in zip(stages, counts, strict=True):
+        outcome = _run(one, dataset, stage, options, folder, traced=workers == traced)
+        rows.append(outcome.row)
+        write_json(folder / "sweep.json", relative(rows))
+        if outcome.ledger:
+            _draw_time_line(outcome.ledger, stage, folder)
+    _conclude(relative(rows), options, cluster, folder)
     return 0
 
 
-def _run(config: Config) -> dict[str, Any]:
-    folder = RunFolder(Path(config.run.out or ""))
-    resume = folder.config.exists()
-    display = make_display()
-    config, dataset, folder = prepare(config, display, cores=cores(), resume=resume)
-    if resume:
-        folder.check_same(config)
-    finished = folder.finished_summary() if resume else None
-    if finished:
-        display.say(f"{counted(config.parallel.workers, 'simulated worker')}: finished before")
-    try:
-        return finished or train_here(config, dataset, folder, display)
-    except Interrupted as error:
-        where = str(error).rstrip(".")
-        raise Interrupted(
-            error.exit_code - 128,
-            f"{where} on {counted(config.parallel.workers, 'worker')}: go on with the same command and "
-            f"--out {folder.path.parent}",
-        ) from error
+def _checked(options: SimulateArguments) -> Config:
+    if options.resume is not None:
+        raise UsageError("anabranch simulate resumes by itself: start it again with the same --out.")
+    config, target = as_config(options), options.target_error
+    if config.parallel.world not in ("auto", "simulated"):
+        raise UsageError(f"anabranch simulate has no --world {config.parallel.world}: leave --world out.")
+    if target is not None and not 0 < target < 1:
+        raise UsageError(f"--target-error is a fraction between 0 and 1, not {target}: write 0.05 for 5 %.")
+    if target is not None and options.timing_only:
+        raise UsageError("timing alone knows no errors: leave out --target-error, or --timing-only.")
+    return config
+
+
+def _stages(
+    config: Config, counts: Sequence[int], dataset: Dataset, cluster: Cluster, options: SimulateArguments
+) -> list[tuple[Config, Stage]]:
+    """Everything resolved and checked: the last count must not be refused hours after the first."""
+    stages = []
+    for workers in counts:
+        one = fitted(with_workers(config, workers, ""), dataset, cores(), make_display())
+        config = with_dtype(config, one.training.dtype)  # decided once: the runs of a sweep must not differ in it
+        stage = make_stage(one, dataset, cluster, options.tasks_per_node)
+        if options.timing_only:
+            timed_tasks(one, len(dataset.train), stage.loads)
+        stages.append((with_dtype(with_workers(config, workers, ""), one.training.dtype), stage))
+    return stages
+
+
+def _run(
+    config: Config, dataset: Dataset, stage: Stage, options: SimulateArguments, folder: Path, *, traced: bool
+) -> Outcome:
+    if options.timing_only:
+        return time_alone(fitted(config, dataset, cores(), make_display()), dataset, stage, traced=traced)
+    own = folder / f"workers-{stage.workers}"
+    return learn(config, dataset, stage, own, traced=traced, target=options.target_error)
+
+
+def _keep(folder: Path, options: SimulateArguments, cluster: Cluster) -> None:
+    """Note what the virtual time depends on; a sweep that goes on must have the same.
+
+    Raises:
+        UsageError: it has another cluster, or other options.
+    """
+    content = {"cluster.toml": to_toml(cluster)}
+    content["simulation.json"] = json.dumps(
+        {"tasks_per_node": options.tasks_per_node, "target_error": options.target_error}
+    )
+    for name, text in content.items():
+        path = folder / name
+        goes_on = any(folder.glob("workers-*/config.toml")) and not options.timing_only
+        if goes_on and (not path.exists() or path.read_text(encoding="utf-8") != text):
+            raise UsageError(
+                f"the sweep in {folder} has another cluster, --tasks-per-node or --target-error (see {path}): "
+                "give the same, or another --out."
+            )
+        write_text(path, text)
+
+
+def _draw_time_line(ledger: Ledger, stage: Stage, folder: Path) -> None:
+    title = f"{counted(stage.workers, 'worker')} on {stage.cluster.name}"
+    path, place = folder / "trace.json", stage.placement
+    write_trace(path, ledger.spans, stage.workers, place.node, stage.cluster.name, ledger.cut)
+    draw_timeline(ledger.spans, stage.workers, title, folder / "timeline", ledger.cut)
+
+
+def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster, folder: Path) -> None:
+    strategy = options.parallel.strategy
+    title = f"{strategy} on {cluster.name}"
+    draw_sweep(rows, title, folder / "sweep")
+    console = Console()
+    console.print(timing_table(rows, title, options.target_error))
+    learnt = [row for row in rows if "weights_sha256" in row]
+    if learnt:
+        console.print(learning_table(learnt))
+    console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
+    console.print("  sweep.json, sweep.png, cluster.toml", highlight=False)
+    if (folder / "trace.json").exists():
+        console.print("  timeline.png, trace.json (open it in ui.perfetto.dev)", highlight=False)
+    if not options.timing_only:
+        console.print("  and a run's folder for each number of workers")
 
 
 def _with_earlier_dtype(config: Config, folder: Path) -> Config:

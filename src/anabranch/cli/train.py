@@ -6,25 +6,26 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
-from anabranch.cli.options import as_config, parse
+from anabranch.cli.options import Arguments, as_config, parse
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
-from anabranch.errors import Interrupted, UsageError
+from anabranch.errors import Interrupted, PeerLost, UsageError
 from anabranch.launch import cores, run_mpirun, started_ranks, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size
 from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
+from anabranch.strategies import Staged, as_it_is
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
 
@@ -48,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
     Raises:
         AnabranchError: every foreseen failure.
     """
-    options = parse(arguments, "anabranch train", DESCRIPTION)
+    options = parse(arguments, "anabranch train", DESCRIPTION, Arguments)
     config = as_config(options)
     if options.resume is not None:
         folder = RunFolder(Path(options.resume))
@@ -191,19 +192,52 @@ def make_ready(precision: Precision, display: Display) -> None:
         notice.cancel()
 
 
-def train_here(config: Config, dataset: Dataset, folder: RunFolder, display: Display) -> dict[str, Any]:
+def train_here(
+    config: Config,
+    dataset: Dataset,
+    folder: RunFolder,
+    display: Display,
+    world: SimulatedWorld | None = None,
+    *,
+    staged: Staged = as_it_is,
+    watched: bool = False,
+) -> dict[str, Any]:
     """Train in this process, which holds all workers; return the summary.
+
+    Args:
+        config: all options, resolved.
+        dataset: the data.
+        folder: of the run.
+        display: for its course.
+        world: in whose virtual time; by default in none.
+        staged: as `Trainer`'s.
+        watched: as `Trainer`'s.
 
     Raises:
         AnabranchError: as `Trainer.run`.
     """
     with folder.held(), StopFlag().listening(announce=True) as flag:
+        trainer = Trainer(config, dataset, folder, display, flag, staged, timed=world is not None, watched=watched)
         try:
-            world = SimulatedWorld(config.parallel.workers)
-            results = world.run(Trainer(config, dataset, folder, display, flag).run)
+            results = (world or SimulatedWorld(config.parallel.workers)).run(trainer.run)
         finally:
             display.close()
-    return next(summary for summary in results if summary is not None)
+    return first_result(results)
+
+
+R = TypeVar("R")
+
+
+def first_result(results: Sequence[R | None]) -> R:
+    """The result of the first rank that has one.
+
+    Raises:
+        PeerLost: none has, for those that would are dead.
+    """
+    found = next((result for result in results if result is not None), None)
+    if found is None:
+        raise PeerLost(range(len(results)))
+    return found
 
 
 def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool) -> int:

@@ -11,6 +11,8 @@ Membership does not depend on the epoch: the layer outputs of a deep belief netw
 (De Filippo De Grazia, Stoianov and Zorzi 2012, flowchart steps 1* and 9*).
 """
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -30,9 +32,14 @@ def shard(n: int, rank: int, size: int, seed: int) -> Tensor:
     """
     _check_workers(n, size)
     _check_rank(rank, size)
-    order = torch.randperm(n, generator=generator(_SHARD_STREAM, seed))
-    # The pieces are views: a clone lets the other ranks' indices go.
-    return torch.tensor_split(order, size)[rank].clone()
+    start = rank * (n // size) + min(rank, n % size)
+    return _order(n, seed)[start : start + shard_length(n, rank, size)].clone()
+
+
+@lru_cache(maxsize=1)
+def _order(n: int, seed: int) -> Tensor:
+    """All examples in the order in which they are dealt out. Kept: the ranks of a simulated world ask one by one."""
+    return torch.randperm(n, generator=generator(_SHARD_STREAM, seed))
 
 
 def shard_length(n: int, rank: int, size: int) -> int:

@@ -58,6 +58,10 @@ class Objective(Protocol):
         optimizer.step(gradient)
         return loss
 
+    def is_finite(self) -> bool:
+        """Whether no weight is infinite or NaN."""
+        return bool(torch.isfinite(self.weights).all())
+
     def start_epoch(self, seed: int) -> None:
         """Make all noise until the next call a function of `seed` alone, so that a resumed epoch repeats it."""
         ...

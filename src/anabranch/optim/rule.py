@@ -97,7 +97,9 @@ class FlatOptimizer:
         return Momentum(state["momentum_buffer"], float(group["lr"]), float(group["momentum"]))
 
     def step(self, gradient: Tensor) -> None:
-        """Update the weights in place with `gradient` [P]."""
+        """Update the weights in place with `gradient` [P]; meta tensors have nothing to update."""
+        if self._weights.is_meta:
+            return
         self._weights.grad = gradient
         self._optimizer.step()
 
@@ -129,7 +131,7 @@ class FlatOptimizer:
 
 def _optimizer(rule: Rule, weights: Tensor) -> torch.optim.Optimizer:
     # Fused: one pass over memory instead of one per arithmetic operation.
-    common: dict[str, Any] = {"lr": rule.learning_rate, "fused": True}
+    common: dict[str, Any] = {"lr": rule.learning_rate, "fused": not weights.is_meta}
     match rule.name:
         case "sgd":
             return torch.optim.SGD([weights], momentum=rule.momentum, **common)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from anabranch.comm.ledger import Span
-from anabranch.simulate.table import OVERSUBSCRIBED, Row, captions
+from anabranch.simulate.rows import Row
+from anabranch.simulate.table import OVERSUBSCRIBED, captions
 
 MOST_NOTES = 5
 

@@ -1,15 +1,15 @@
-"""The same training on several numbers of simulated workers: one run folder each, one table."""
+"""The same training on several numbers of simulated workers: which, and a table of what they learn."""
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rich.table import Table
 
 from anabranch.config import Config
 from anabranch.errors import UsageError
+from anabranch.simulate.rows import Row
 
-Row = dict[str, Any]
+DRAWN = 64  # workers of a time line that people can read
 
 
 def parse_counts(text: str) -> list[int]:
@@ -24,32 +24,28 @@ def parse_counts(text: str) -> list[int]:
     return list(dict.fromkeys(int(part) for part in parts))
 
 
+def traced_count(counts: Sequence[int], asked: int | None) -> int:
+    """The number of workers whose run gets a time line: as asked, or the largest that can be read; 0 for none.
+
+    Raises:
+        UsageError: it is not among `counts`.
+    """
+    if asked is None:
+        return max((count for count in counts if count <= DRAWN), default=0)
+    if asked not in (0, *counts):
+        listed = ", ".join(str(count) for count in counts)
+        raise UsageError(f"--trace {asked} is none of the numbers of workers ({listed}): name one of them, or 0.")
+    return asked
+
+
 def with_workers(config: Config, workers: int, out: str) -> Config:
     """`config` on so many simulated workers, with a folder of its own."""
     parallel = dataclasses.replace(config.parallel, workers=workers, world="simulated")
     return dataclasses.replace(config, parallel=parallel, run=dataclasses.replace(config.run, out=out))
 
 
-def sweep(counts: Sequence[int], run: Callable[[int], dict[str, Any]]) -> list[Row]:
-    """Run each count; return a row of figures each."""
-    return [row(run(workers)) for workers in counts]
-
-
-def row(summary: dict[str, Any]) -> Row:
-    """What the table shows of one run."""
-    layers = [task for task in summary["tasks"] if task["task"].startswith("layer")]
-    return {
-        "workers": summary["workers"],
-        "test_error": summary["test_error"],
-        "layer_errors": [task["error"] for task in layers],
-        "epochs": [task["epochs"] for task in summary["tasks"]],
-        "seconds": summary["seconds"],
-        "weights_sha256": summary["weights_sha256"],
-    }
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """The rows for a terminal."""
+def learning_table(rows: Sequence[Row]) -> Table:
+    """What the runs have learnt, for a terminal."""
     result = Table(title="error against workers")
     for name in ("workers", "test error", "reconstruction error of each layer", "epochs", "seconds of this machine"):
         result.add_column(name, justify="right")

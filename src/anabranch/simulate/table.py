@@ -3,14 +3,15 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
 from anabranch.progress import counted
+from anabranch.simulate.rows import FINISHED, Row
 
-Row = dict[str, Any]
-FINISHED = "finished"
+LEAST_POINTS = 3  # through two there is always a line
 UNITS = (("s", 1.0), ("ms", 1e3), ("µs", 1e6), ("ns", 1e9))
 OVERSUBSCRIBED = "* more workers than the cluster has room for: some share their cores"
 
@@ -33,6 +34,15 @@ def relative(rows: Sequence[Row]) -> list[Row]:
 def base_workers(rows: Sequence[Row]) -> int | None:
     """The number of workers that speed-ups are against; None where no row has a time."""
     return min((row["workers"] for row in rows if row["seconds_per_epoch"]), default=None)
+
+
+def exponent(rows: Sequence[Row]) -> float | None:
+    """Of the power of the workers that fits the times best (least squares of logarithms); None below three of them."""
+    points = [(row["workers"], row["seconds_per_epoch"]) for row in rows if row["seconds_per_epoch"]]
+    if len({workers for workers, _ in points}) < LEAST_POINTS:
+        return None
+    workers, seconds = zip(*points, strict=True)
+    return float(np.polyfit(np.log(workers), np.log(seconds), 1)[0])
 
 
 def timing_table(rows: Sequence[Row], title: str, target: float | None = None) -> Table:
@@ -60,6 +70,8 @@ def captions(rows: Sequence[Row], target: float | None = None) -> list[str]:
     base, lines = base_workers(rows), []
     if base is not None:
         lines.append(f"speed-up against {counted(base, 'worker')}")
+    if (power := exponent(rows)) is not None:
+        lines.append(f"time/epoch goes with the workers to the power of {power:.2f}")
     if target is not None:
         lines.append(f"time to target: until the test error was {100 * target:.2f} %; - where it never was")
     if any(row["oversubscribed"] for row in rows):

@@ -2,7 +2,7 @@
 
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
-from anabranch.strategies.base import Strategy, carry_out
+from anabranch.strategies.base import Staged, Strategy, as_it_is, carry_out
 from anabranch.strategies.catalogue import CATALOGUE, strategy
 from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
 from anabranch.strategies.shard import Shard
@@ -20,10 +20,12 @@ __all__ = [
     "Monitor",
     "Shard",
     "Silent",
+    "Staged",
     "Stopping",
     "Strategy",
     "Task",
     "TaskState",
+    "as_it_is",
     "carry_out",
     "strategy",
 ]

@@ -116,7 +116,7 @@ class Task:
         return step
 
     def _end_epoch(self, comm: Communicator) -> None:
-        if not bool(torch.isfinite(self.objective.weights).all()):
+        if not self.objective.is_finite():
             raise self._diverged("the weights became infinite or NaN")
         error_sum, error_count = self._measure() if self._measure else (self._loss_sum, self._examples)
         sums = torch.tensor([error_sum, error_count, self._loss_sum, self._examples], dtype=torch.float64)

@@ -1,0 +1,32 @@
+"""What is simulated on each number of workers: the options resolved, and the stage that they ask for."""
+
+import torch
+
+from anabranch.build import build_model
+from anabranch.cluster import Cluster
+from anabranch.config import Config
+from anabranch.data import Dataset
+from anabranch.models import DBN
+from anabranch.objectives.base import weight_dtype
+from anabranch.simulate.loads import loads
+from anabranch.simulate.stage import Stage
+
+
+def make_stage(config: Config, dataset: Dataset, cluster: Cluster, per_node: int | None) -> Stage:
+    """The stage for a run with these options, which must be resolved.
+
+    Raises:
+        UsageError: the cluster has no room for the workers, or no speed for their work.
+    """
+    precision = config.training.precision
+    model = build_model(config.model, dataset, config.training.seed, weight_dtype(precision))
+    network = None
+    if isinstance(model, DBN) and config.finetuning.finetune_epochs and dataset.classes:
+        dropout = config.finetuning.finetune_dropout
+        network = model.classifier(dataset.classes, dropout=dropout, generator=torch.Generator())
+    work = loads(config, dataset, model, network)
+    stage = Stage(cluster, config.parallel.workers, per_node, work, precision)
+    for name in work:
+        stage.seconds(name)(1, True)
+    _ = stage.world()  # refuses what a network cannot be, before hours of the first counts
+    return stage

@@ -1,0 +1,59 @@
+"""What one run in virtual time comes to: a row of figures, for tables, pictures and `sweep.json`."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from anabranch.comm.ledger import KINDS, Account
+from anabranch.simulate.stage import Stage
+
+Row = dict[str, Any]
+FINISHED = "finished"
+
+
+def timing_row(stage: Stage, accounts: Sequence[Account], tasks: Sequence[dict[str, Any]], outcome: str) -> Row:
+    """The figures of time and traffic.
+
+    Args:
+        stage: what the run played on.
+        accounts: of all ranks.
+        tasks: each one's name, epochs and virtual seconds.
+        outcome: FINISHED, or what broke the run off.
+    """
+    spent = {kind: sum(getattr(account, kind) for account in accounts) for kind in KINDS}
+    whole = sum(spent.values())
+    epochs, seconds = sum(t["epochs"] for t in tasks), sum(t["virtual_seconds"] for t in tasks)
+    return {
+        "workers": stage.workers,
+        "nodes": stage.placement.nodes_used,
+        "oversubscribed": stage.placement.oversubscribed,
+        "outcome": outcome,
+        "virtual_seconds": max(account.clock for account in accounts),
+        "seconds_per_epoch": seconds / epochs if epochs and outcome == FINISHED else None,
+        **{kind: spent[kind] / whole if whole else None for kind in KINDS},
+        "bytes_per_worker": sum(account.sent for account in accounts) / len(accounts),
+        "tasks": [{key: task[key] for key in ("task", "epochs", "virtual_seconds")} for task in tasks],
+    }
+
+
+def learning_row(summary: dict[str, Any]) -> Row:
+    """The figures of what a finished run has learnt."""
+    layers = [task for task in summary["tasks"] if task["task"].startswith("layer")]
+    return {
+        "test_error": summary["test_error"],
+        "layer_errors": [task["error"] for task in layers],
+        "epochs": [task["epochs"] for task in summary["tasks"]],
+        "seconds": summary["seconds"],
+        "weights_sha256": summary["weights_sha256"],
+    }
+
+
+def seconds_to_target(record: Path, target: float) -> float | None:
+    """Virtual seconds until the test error first was `target` (a fraction) or less; None: never."""
+    with record.open(encoding="utf-8") as lines:
+        for text in lines:
+            line = json.loads(text)
+            if line["kind"] == "epoch" and line.get("test_error", 1.0) <= target:
+                return float(line["virtual_clock"])
+    return None
