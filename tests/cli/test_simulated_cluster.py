@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 from cli_helpers import TINY, broken_off, record, sentence, summary, write_data
@@ -12,6 +13,7 @@ from cli_helpers import TINY, broken_off, record, sentence, summary, write_data
 from anabranch.cli.main import main
 from anabranch.simulate.trace import sums
 
+SCHEMA = Path(__file__).parent.parent / "simulate" / "trace_schema.json"
 Captured = pytest.CaptureFixture[str]
 
 CLUSTER = """
@@ -91,6 +93,7 @@ def test_the_sums_of_the_trace_are_those_of_the_table(tmp_path: Path, timing: li
     data, out = write_data(tmp_path), tmp_path / "sweep"
     assert simulate(data, out, "--cluster", cluster_file(tmp_path), "--workers", "2,4", *timing) == 0
     row, trace = rows_of(out)[1], json.loads((out / "trace.json").read_text())
+    jsonschema.validate(trace, json.loads(SCHEMA.read_text()))
     by_rank = sums(trace)
     assert sorted(by_rank) == [0, 1, 2, 3]
     whole = sum(sum(kinds.values()) for kinds in by_rank.values())

@@ -19,6 +19,7 @@ Distributed neural-network training: the algorithms of the literature, simulated
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
+  anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
   anabranch --version
@@ -54,9 +55,13 @@ def _command(arguments: list[str]) -> int:
         print(f"anabranch {__version__}")
         return 0
     # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import simulate, train
+    from anabranch.cli import calibrate, simulate, train
 
-    commands: dict[str, Callable[[list[str]], int]] = {"train": train.main, "simulate": simulate.main}
+    commands: dict[str, Callable[[list[str]], int]] = {
+        "train": train.main,
+        "simulate": simulate.main,
+        "calibrate": calibrate.main,
+    }
     if arguments[0] not in commands:
         raise unknown_name("command", arguments[0], commands)
     return commands[arguments[0]](arguments[1:])

@@ -71,7 +71,11 @@ def learn(
     if result.exists():
         display.say(f"{counted(stage.workers, 'simulated worker')}: finished before")
         return Outcome(_saved(result), None)
-    world = stage.world(spans=SPANS if traced else 0, start=load_world(place.checkpoints) if resume else ())
+    start = load_world(place.checkpoints) if resume else []
+    if start and traced:
+        display.say("no time line: this run goes on, and what was before is not known")
+        traced = False
+    world = stage.world(spans=SPANS if traced else 0, start=start)
     try:
         summary = train_here(config, dataset, place, display, world, staged=stage.staged, watched=target is not None)
         row = timing_row(stage, world.ledger.accounts(), summary["tasks"], FINISHED) | learning_row(summary)

@@ -71,7 +71,7 @@ def captions(rows: Sequence[Row], target: float | None = None) -> list[str]:
     if base is not None:
         lines.append(f"speed-up against {counted(base, 'worker')}")
     if (power := exponent(rows)) is not None:
-        lines.append(f"time/epoch goes with the workers to the power of {power:.2f}")
+        lines.append(f"time/epoch goes with the workers to the power of {round(power, 2) + 0.0:.2f}")
     if target is not None:
         lines.append(f"time to target: until the test error was {100 * target:.2f} %; - where it never was")
     if any(row["oversubscribed"] for row in rows):
