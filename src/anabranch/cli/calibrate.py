@@ -28,7 +28,6 @@ from anabranch.files import make_folder, write_text
 from anabranch.launch import cores, find_mpirun, own_rank, run_mpirun, started_ranks
 from anabranch.objectives import Precision
 from anabranch.progress import Silence, make_display
-from anabranch.simulate.sweep import parse_counts
 
 DESCRIPTION = """\
 Measure how fast this machine trains and how fast its ranks talk, and write that as a cluster file for
@@ -50,7 +49,7 @@ class CalibrateArguments:
     overwrite: bool = False
     """Replace the file if it exists."""
     ranks: Annotated[str | None, tyro.conf.arg(metavar="LIST")] = None
-    """Numbers of MPI ranks to measure; 2 and twice the cores unless given. Not under mpirun or srun."""
+    """Numbers of MPI ranks to measure; 2 and twice the cores unless given, with --quick 2. Not under mpirun or srun."""
     name: str | None = None
     """Of the cluster, in tables; the file's name unless given."""
     quick: bool = False
@@ -90,24 +89,33 @@ def _checked(options: CalibrateArguments) -> list[int]:
     """
     path, started = Path(options.out), started_ranks()
     if path.suffix != ".toml":
-        raise UsageError(
-            f"a cluster file ends in .toml, which {path} does not: use --out {path.name or 'cluster'}.toml."
-        )
+        raise UsageError(f"a cluster file ends in .toml, which {path} does not: use --out {path.with_suffix('.toml')}.")
     if started and options.ranks is not None:
         raise UsageError(f"{started} ranks were started, and these are measured: leave --ranks out.")
     if options.findings is None and path.exists() and not options.overwrite:
         raise UsageError(f"{path} exists: use --overwrite to replace it, or another --out.")
-    counts = [2, max(2, 2 * cores())] if options.ranks is None else parse_counts(options.ranks)
-    if 1 in counts:
-        raise UsageError("one rank has nobody to talk to: give --ranks of 2 or more, such as --ranks 2,4.")
+    counts = _counts(options)
     make_folder(path.parent)
-    return sorted(set(counts))
+    return counts
+
+
+def _counts(options: CalibrateArguments) -> list[int]:
+    if options.ranks is None:
+        return [2] if options.quick or cores() < 2 else [2, 2 * cores()]
+    parts = [part.strip() for part in options.ranks.split(",")]
+    if not all(part.isascii() and part.isdigit() and int(part) > 1 for part in parts):
+        raise UsageError(
+            f"'{options.ranks}' is no list of numbers of ranks: write numbers of 2 or more with commas, as in 2,4."
+        )
+    return sorted({int(part) for part in parts})
 
 
 def _alone(options: CalibrateArguments, how: Thoroughness, counts: Sequence[int]) -> int:
     """Compute here, and have mpirun start the ranks that talk."""
     say = make_display().say
-    if options.ranks is None and not _has_mpi():
+    if options.ranks is not None:
+        find_mpirun()  # refuses now, not when computing was measured
+    elif not _has_mpi():
         counts = []
     computed = SimulatedWorld(1).run(lambda comm: _compute(how, comm, say))[0]
     found = []
