@@ -1,15 +1,21 @@
-"""A cluster as data: nodes, links, speeds, disturbances. One TOML file describes one cluster."""
+"""A cluster as data: nodes, links, speeds, disturbances. One TOML file describes one cluster.
+
+Every class raises `UsageError` for figures that cannot be.
+"""
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
+from anabranch.cluster import checks
+from anabranch.cluster.disturbances import Failure, Straggling
+from anabranch.errors import UsageError
 from anabranch.objectives import Precision
 
 Allreduce = Literal["ordered", "cheapest", "master"]
 LoadKind = Literal["contrastive", "backprop", "autograd"]
-Law = Literal["constant", "log-normal", "slow-node", "pauses"]
-FailureKind = Literal["die", "hang", "slow", "lose"]
+
+MOST_RETRIES = 60  # twice as long each time: more would be longer than any clock can tell
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,10 @@ class Link:
 
     latency: float
     bandwidth: float
+
+    def __post_init__(self) -> None:
+        checks.at_least("the latency of a link", self.latency, 0, "s")
+        checks.positive("the bandwidth of a link", self.bandwidth, "bytes/s")
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,14 @@ class Nodes:
     processes: tuple[int, ...] = ()
     slowdown: tuple[float, ...] = ()
 
+    def __post_init__(self) -> None:
+        checks.at_least("the number of nodes (count)", self.count, 1)
+        checks.at_least("the number of cores of a node", self.cores, 1)
+        checks.together("numbers of processes", self.processes, "slowdowns", self.slowdown)
+        checks.rising("the numbers of processes on a node", self.processes, 1)
+        for processes, slowdown in zip(self.processes, self.slowdown, strict=True):
+            checks.factor(f"the slowdown of {processes} processes", slowdown)
+
 
 @dataclass(frozen=True)
 class Network:
@@ -55,7 +73,7 @@ class Network:
         add_bandwidth: bytes per second that a core adds in a reduction.
         interface_latency: seconds that a call of the communicator itself takes on each rank.
         retransmission: seconds after which a lost message is sent again; twice as long each further time.
-        retries: losses of one message in a row after which its sender counts as dead.
+        retries: losses of one message in a row that its sender survives; after one more it counts as dead.
     """
 
     inside: Link
@@ -67,15 +85,24 @@ class Network:
     retransmission: float = 0.2
     retries: int = 6
 
+    def __post_init__(self) -> None:
+        checks.name("allreduce", self.allreduce, get_args(Allreduce))
+        checks.positive("the bandwidth of adding (add_bandwidth)", self.add_bandwidth, "bytes/s")
+        checks.at_least("the latency of a call (interface_latency)", self.interface_latency, 0, "s")
+        checks.at_least("the time to a retransmission", self.retransmission, 0, "s")
+        checks.at_least("the number of retries", self.retries, 0)
+        if self.retries > MOST_RETRIES:
+            raise UsageError(f"the number of retries is {self.retries}: give {MOST_RETRIES} or less; TCP has 15.")
+
 
 @dataclass(frozen=True)
 class Speed:
-    """What one core needs for a training step, as a sum: see `Compute.seconds`. Infinite speeds cost nothing.
+    """What one core needs for a training step: a sum, see `step_seconds`. Infinite speeds cost nothing.
 
     Attributes:
+        flop_per_second: of the matrix products.
         precision: of the arithmetic; None: any.
         kind: of the objective; None: any.
-        flop_per_second: of the matrix products.
         activities_per_second: units whose activity is computed.
         parameters_per_second: parameters that are read, and updated where the objective does that itself.
         updates_per_second: parameters that an update rule updates apart from the objective.
@@ -90,46 +117,15 @@ class Speed:
     updates_per_second: float = math.inf
     step_seconds: float = 0.0
 
-
-@dataclass(frozen=True)
-class Straggling:
-    """A law by which workers compute more slowly than they could. Several laws multiply.
-
-    Attributes:
-        law: constant: `factor` for all `ranks`. slow-node: `factor` for all ranks on `nodes`. log-normal: every step
-            is stretched by a factor of mean 1 whose logarithm has the deviation `sigma`. pauses: a worker stands still
-            for `seconds`, at random, every `every` seconds on average.
-        ranks: whom it concerns; empty: all.
-        nodes: likewise, by their nodes.
-    """
-
-    law: Law
-    factor: float = 1.0
-    sigma: float = 0.0
-    every: float = math.inf
-    seconds: float = 0.0
-    ranks: tuple[int, ...] = ()
-    nodes: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True)
-class Failure:
-    """What befalls one worker at an exact virtual time, or at random times.
-
-    Attributes:
-        kind: die: the process ends. hang: it stops, and is killed when a supervisor notices. slow: it computes by
-            `factor` more slowly for `seconds`. lose: the next message that it sends is lost, `times` times in a row.
-        rank: whom; None: every worker, each at its own random time.
-        at: seconds; None: at a random time, after `mean` seconds on average (exponential).
-    """
-
-    kind: FailureKind
-    rank: int | None = None
-    at: float | None = None
-    mean: float | None = None
-    factor: float = 1.0
-    seconds: float = math.inf
-    times: int = 1
+    def __post_init__(self) -> None:
+        if self.precision is not None:
+            checks.name("precision", self.precision, get_args(Precision))
+        if self.kind is not None:
+            checks.name("kind of objective", self.kind, get_args(LoadKind))
+        checks.positive("the speed of matrix products (flop_per_second)", self.flop_per_second, "FLOP/s")
+        for what in ("activities", "parameters", "updates"):
+            checks.positive(f"the speed {what}_per_second", getattr(self, f"{what}_per_second"), f"{what}/s")
+        checks.at_least("the time of a step (step_seconds)", self.step_seconds, 0, "s")
 
 
 @dataclass(frozen=True)
@@ -140,6 +136,15 @@ class Measured:
     ranks: int
     bytes: tuple[int, ...]
     seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        checks.at_least(f"the number of ranks of a measured {self.operation}", self.ranks, 1)
+        checks.together("sizes", self.bytes, f"times of a measured {self.operation}", self.seconds)
+        checks.rising(f"the bytes of a measured {self.operation}", self.bytes, 0)
+        if not self.bytes:
+            raise UsageError(f"a measured {self.operation} has no bytes: give one size or more, or leave it out.")
+        for seconds in self.seconds:
+            checks.at_least(f"a time of a measured {self.operation}", seconds, 0, "s")
 
 
 @dataclass(frozen=True)
@@ -171,3 +176,16 @@ class Cluster:
     detection: float = 0.02
     supervision: float = 60.0
     seed: int = field(default=0)
+
+    def __post_init__(self) -> None:
+        checks.at_least("the time to the detection of a death", self.detection, 0, "s")
+        checks.at_least("the time to the supervisor's notice of a hang (supervision)", self.supervision, 0, "s")
+        for node in (node for law in self.stragglers for node in law.nodes):
+            if node >= self.nodes.count:
+                raise UsageError(
+                    f"a law '{self._law_on(node)}' names node {node}, but the cluster has {self.nodes.count}, "
+                    f"from 0: give nodes up to {self.nodes.count - 1}."
+                )
+
+    def _law_on(self, node: int) -> str:
+        return next(law.law for law in self.stragglers if node in law.nodes)

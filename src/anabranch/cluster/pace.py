@@ -1,0 +1,79 @@
+"""How fast one worker computes: its node's load, its own factors, chance, and slow spells."""
+
+import math
+
+import numpy as np
+
+from anabranch.cluster.compute import slowdown
+from anabranch.cluster.description import Cluster
+from anabranch.cluster.disturbances import Straggling
+from anabranch.cluster.fate import slow_spells
+from anabranch.cluster.placement import Placement
+from anabranch.seeding import numpy_generator
+
+_STREAM = int.from_bytes(b"pace")
+
+
+class Pace:
+    """Stretches the time that a worker computes.
+
+    Args:
+        cluster: whose laws disturb it.
+        placement: who shares its node.
+        rank: which worker.
+    """
+
+    def __init__(self, cluster: Cluster, placement: Placement, rank: int) -> None:
+        laws = [law for law in cluster.stragglers if _concerns(law, rank, placement.node(rank))]
+        self._constant = slowdown(cluster.nodes, placement.on_node(rank)) * math.prod(law.factor for law in laws)
+        # Log-normal factors multiply to one whose logarithm has the sum of their variances.
+        self._sigma = math.sqrt(sum(law.sigma**2 for law in laws))
+        self._pauses = [law for law in laws if law.law == "pauses"]
+        self._next: list[float] = []
+        self._spells = slow_spells(cluster, placement.workers, rank)
+        self._seed, self._rank = cluster.seed, rank
+        self._chance = np.random.default_rng(0)
+        self.start(0, 0.0)
+
+    def start(self, seed: int, now: float) -> None:
+        """Make all chance from `now` on, in seconds, a function of `seed`, the cluster's seed and the rank alone."""
+        if self._sigma or self._pauses:
+            self._chance = numpy_generator(_STREAM, self._seed, seed, self._rank)
+            self._next = [now + self._chance.exponential(law.every) for law in self._pauses]
+
+    def stretch(self, seconds: float, now: float) -> float:
+        """How long `seconds` of an undisturbed core take this worker from `now` on."""
+        seconds *= self._constant
+        if self._sigma:
+            seconds *= math.exp(self._sigma * self._chance.standard_normal() - self._sigma**2 / 2)  # of mean 1
+        if self._spells:
+            seconds = self._through_spells(seconds, now)
+        for number, law in enumerate(self._pauses):
+            seconds = self._through_pauses(seconds, now, number, law)
+        return seconds
+
+    def _through_spells(self, seconds: float, now: float) -> float:
+        """A spell that begins or ends on the way counts for its part."""
+        edges = sorted({edge for begin, end, _ in self._spells for edge in (begin, end) if now < edge < math.inf})
+        at, left = now, seconds
+        for edge in [*edges, math.inf]:
+            factor = math.prod(factor for begin, end, factor in self._spells if begin <= at < end)
+            if at + left * factor <= edge:
+                return at + left * factor - now
+            left -= (edge - at) / factor
+            at = edge
+        raise AssertionError("time has no end")
+
+    def _through_pauses(self, seconds: float, now: float, number: int, law: Straggling) -> float:
+        """The worker stands still where a pause begins on the way; one that began while it waited has cost nothing."""
+        while self._next[number] < now:
+            self._next[number] += law.seconds + self._chance.exponential(law.every)
+        while self._next[number] < now + seconds:
+            seconds += law.seconds
+            self._next[number] += law.seconds + self._chance.exponential(law.every)
+        return seconds
+
+
+def _concerns(law: Straggling, rank: int, node: int) -> bool:
+    everybody = not law.ranks and not law.nodes
+    return everybody or rank in law.ranks or node in law.nodes
