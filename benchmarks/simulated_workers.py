@@ -3,8 +3,8 @@
     python benchmarks/simulated_workers.py
     python benchmarks/simulated_workers.py --workers 64,256 --steps 5
 
-Every worker has as many steps whatever their number, for the data grow with the workers; so the time for a worker and step
-shows how the simulation grows. One process on one core; a whole process is timed, with its start and its pictures.
+Every worker has as many steps whatever their number, for the data grow with the workers; so the time for a worker and
+step shows how the simulation grows. One process on one core; a whole process is timed, with its start and its pictures.
 """
 
 import argparse

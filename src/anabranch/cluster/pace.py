@@ -39,7 +39,7 @@ class Pace:
         """Make all chance from `now` on, in seconds, a function of `seed`, the cluster's seed and the rank alone."""
         if self._sigma or self._pauses:
             self._chance = numpy_generator(_STREAM, self._seed, seed, self._rank)
-            self._next = [now + self._chance.exponential(law.every) for law in self._pauses]
+            self._next = [now + self._gap(law) for law in self._pauses]
 
     def stretch(self, seconds: float, now: float) -> float:
         """How long `seconds` of an undisturbed core take this worker from `now` on."""
@@ -67,11 +67,15 @@ class Pace:
     def _through_pauses(self, seconds: float, now: float, number: int, law: Straggling) -> float:
         """The worker stands still where a pause begins on the way; one that began while it waited has cost nothing."""
         while self._next[number] < now:
-            self._next[number] += law.seconds + self._chance.exponential(law.every)
+            self._next[number] += law.seconds + self._gap(law)
         while self._next[number] < now + seconds:
             seconds += law.seconds
-            self._next[number] += law.seconds + self._chance.exponential(law.every)
+            self._next[number] += law.seconds + self._gap(law)
         return seconds
+
+    def _gap(self, law: Straggling) -> float:
+        """From the end of a pause to the next, so that they begin every `every` seconds on average."""
+        return float(self._chance.exponential(law.every - law.seconds))
 
 
 def _concerns(law: Straggling, rank: int, node: int) -> bool:
