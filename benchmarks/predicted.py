@@ -85,7 +85,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="predicted-") as scratch:
         folder = Path(scratch)
         if options.data == NOISE:
-            options.data = write_noise(folder / "noise.npz", SHORT_EXAMPLES if options.short else EXAMPLES)
+            options.data = write_noise(folder / "noise.npz", options.examples)
         runs = [Run(*each) for each in itertools.product(options.networks, options.batches, STRATEGIES)]
         foretold = {run: predicted(run, options, folder / f"simulated-{i}") for i, run in enumerate(runs)}
         seen: dict[tuple[Run, int], list[Times]] = defaultdict(list)
@@ -177,6 +177,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--batches", nargs="+", type=int, default=list(BATCHES))
     parser.add_argument("--ranks", nargs="+", type=int, default=list(RANKS))
     parser.add_argument("--data", default=NOISE, help="as for anabranch train (default: noise)")
+    parser.add_argument("--examples", type=int, default=EXAMPLES, help=f"of noise (default: {EXAMPLES})")
     parser.add_argument("--dtype", default=measured_rates().choice)
     parser.add_argument("--epochs", type=int, default=3, help="of each task, at least 2 (default: 3)")
     parser.add_argument("--rounds", type=int, default=5)
@@ -185,7 +186,7 @@ def _options() -> argparse.Namespace:
     options = parser.parse_args()
     if options.short:
         options.networks, options.batches, options.rounds = options.networks[:1], options.batches[:1], 1
-        options.ranks = options.ranks[:2]
+        options.ranks, options.examples = options.ranks[:2], SHORT_EXAMPLES
     return options
 
 

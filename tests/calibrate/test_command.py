@@ -64,13 +64,16 @@ def test_without_mpi_the_links_are_guesses(
 ) -> None:
     monkeypatch.setattr(calibrate, "find_mpirun", no_mpirun)
     monkeypatch.setattr(calibrate, "COARSE", TINY)
+    monkeypatch.setattr("os.getloadavg", lambda: (1.75, 0.0, 0.0))
     path = tmp_path / "alone.toml"
     assert main(["calibrate", "--quick", "--out", str(path), "--name", "my machine"]) == 0
     found = load_cluster(str(path))
     assert found.name == "my machine"
     assert found.network.inside == load_cluster("laptop").network.inside
     assert slowdown(found.nodes, 1) == 1.0
-    assert "the links are guesses, those of the shipped cluster laptop" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert said.startswith("the load of this machine is 1.8: what else runs now makes the figures worse\n")
+    assert "the links are guesses, those of the shipped cluster laptop" in said
 
 
 def test_ranks_that_were_asked_for_need_mpi(

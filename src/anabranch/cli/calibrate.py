@@ -1,5 +1,6 @@
 """`anabranch calibrate`: this machine's computing and its MPI, measured and written as a cluster file."""
 
+import os
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +38,7 @@ Measure how fast this machine trains and how fast its ranks talk, and write that
   anabranch calibrate --quick                  coarser, in some seconds
   mpirun -n 8 anabranch calibrate              the ranks that mpirun or srun started, on one node or several
 """
+IDLE = 0.5  # load average up to which a machine counts as idle
 LIKE = "laptop"  # whose links are taken where there is no MPI
 
 
@@ -113,6 +115,8 @@ def _counts(options: CalibrateArguments) -> list[int]:
 def _alone(options: CalibrateArguments, how: Thoroughness, counts: Sequence[int]) -> int:
     """Compute here, and have mpirun start the ranks that talk."""
     say = make_display().say
+    if (load := os.getloadavg()[0]) > IDLE:
+        say(f"the load of this machine is {load:.1f}: what else runs now makes the figures worse")
     if options.ranks is not None:
         find_mpirun()  # refuses now, not when computing was measured
     elif not _has_mpi():
