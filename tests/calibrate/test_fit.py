@@ -17,6 +17,7 @@ TRUE = Speed(
     parameters_per_second=2e9,
     updates_per_second=1e9,
     step_seconds=40e-6,
+    update_seconds=50e-6,
 )
 
 
@@ -39,6 +40,7 @@ def figures(speed: Speed) -> list[float]:
         speed.parameters_per_second,
         speed.updates_per_second,
         speed.step_seconds,
+        speed.update_seconds,
     ]
 
 

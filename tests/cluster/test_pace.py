@@ -60,7 +60,7 @@ def test_two_spells_at_once_multiply() -> None:
     )
     assert pace(4, failures=both).stretch(1.0, 0.0) == pytest.approx(
         1 + 3
-    )  # a half, and a half at a sixth of the speed
+    )  # half of it six times as slow
 
 
 def test_pauses_take_their_share_of_the_time() -> None:

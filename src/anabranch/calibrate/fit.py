@@ -55,7 +55,7 @@ def fit(rows: Sequence[Row]) -> Fit:
 
 def fit_speed(rows: Sequence[Row]) -> Speed:
     """The speed of one kind of objective in one precision."""
-    once, each, active, held, apart = fit_terms([_terms(row) for row in rows], [row.seconds for row in rows])
+    once, each, active, held, update, apart = fit_terms([_terms(row) for row in rows], [row.seconds for row in rows])
     return Speed(
         flop_per_second=_speed(each),
         precision=rows[0].precision,
@@ -64,6 +64,7 @@ def fit_speed(rows: Sequence[Row]) -> Speed:
         parameters_per_second=_speed(held),
         updates_per_second=_speed(apart),
         step_seconds=once,
+        update_seconds=update,
     )
 
 
@@ -85,9 +86,8 @@ def fit_terms(terms: Sequence[Sequence[float]], seconds: Sequence[float]) -> lis
 
 
 def _terms(row: Row) -> tuple[float, ...]:
-    load = row.load
-    held = load.parameters
-    return 1.0, row.batch * load.flop, row.batch * load.activities, held, 0.0 if row.fused else held
+    load, apart = row.load, 0.0 if row.fused else 1.0
+    return 1.0, row.batch * load.flop, row.batch * load.activities, load.parameters, apart, apart * load.parameters
 
 
 def _speed(cost: float) -> float:

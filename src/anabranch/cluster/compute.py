@@ -30,8 +30,8 @@ def step_seconds(compute: Sequence[Speed], load: Load, batch: int, precision: Pr
     """Seconds of an undisturbed core for a step of `batch` examples.
 
     With P parameters these are `step_seconds + P / parameters_per_second`, for each example `flop / flop_per_second +
-    activities / activities_per_second`, and `P / updates_per_second` if the update comes apart. So the examples a
-    second rise with the batch, as b / (a + c b).
+    activities / activities_per_second`, and `update_seconds + P / updates_per_second` if the update comes apart. So the
+    examples a second rise with the batch, as b / (a + c b).
 
     Args:
         compute: the cluster's speeds; the first that fits is taken.
@@ -46,7 +46,7 @@ def step_seconds(compute: Sequence[Speed], load: Load, batch: int, precision: Pr
     speed = fitting(compute, load.kind, precision)
     once = speed.step_seconds + load.parameters / speed.parameters_per_second
     each = load.flop / speed.flop_per_second + load.activities / speed.activities_per_second
-    update = 0.0 if fused else load.parameters / speed.updates_per_second
+    update = 0.0 if fused else speed.update_seconds + load.parameters / speed.updates_per_second
     return once + batch * each + update
 
 

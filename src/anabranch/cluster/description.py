@@ -107,6 +107,7 @@ class Speed:
         parameters_per_second: parameters that are read, and updated where the objective does that itself.
         updates_per_second: parameters that an update rule updates apart from the objective.
         step_seconds: whatever the sizes.
+        update_seconds: of an update apart from the objective, whatever the sizes.
     """
 
     flop_per_second: float
@@ -116,6 +117,7 @@ class Speed:
     parameters_per_second: float = math.inf
     updates_per_second: float = math.inf
     step_seconds: float = 0.0
+    update_seconds: float = 0.0
 
     def __post_init__(self) -> None:
         if self.precision is not None:
@@ -126,6 +128,7 @@ class Speed:
         for what in ("activities", "parameters", "updates"):
             checks.positive(f"the speed {what}_per_second", getattr(self, f"{what}_per_second"), f"{what}/s")
         checks.at_least("the time of a step (step_seconds)", self.step_seconds, 0, "s")
+        checks.at_least("the time of an update (update_seconds)", self.update_seconds, 0, "s")
 
 
 @dataclass(frozen=True)
