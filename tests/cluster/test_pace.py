@@ -58,9 +58,7 @@ def test_two_spells_at_once_multiply() -> None:
         Failure("slow", rank=4, at=0.0, factor=2.0),
         Failure("slow", rank=4, at=1.0, seconds=3.0, factor=3.0),
     )
-    assert pace(4, failures=both).stretch(1.0, 0.0) == pytest.approx(
-        1 + 3
-    )  # half of it six times as slow
+    assert pace(4, failures=both).stretch(1.0, 0.0) == pytest.approx(1 + 3)  # half of it six times as slow
 
 
 def test_pauses_take_their_share_of_the_time() -> None:
