@@ -24,7 +24,7 @@ class Pace:
     """
 
     def __init__(self, cluster: Cluster, placement: Placement, rank: int) -> None:
-        laws = [law for law in cluster.stragglers if _concerns(law, rank, placement.node(rank))]
+        laws = [law for law in cluster.stragglers if law.concerns(rank, placement.node(rank))]
         self._constant = slowdown(cluster.nodes, placement.on_node(rank)) * math.prod(law.factor for law in laws)
         # Log-normal factors multiply to one whose logarithm has the sum of their variances.
         self._sigma = math.sqrt(sum(law.sigma**2 for law in laws))
@@ -76,8 +76,3 @@ class Pace:
     def _gap(self, law: Straggling) -> float:
         """From the end of a pause to the next, so that they begin every `every` seconds on average."""
         return float(self._chance.exponential(law.every - law.seconds))
-
-
-def _concerns(law: Straggling, rank: int, node: int) -> bool:
-    everybody = not law.ranks and not law.nodes
-    return everybody or rank in law.ranks or node in law.nodes
