@@ -38,7 +38,7 @@ def test_the_first_entry_that_fits_is_taken() -> None:
         Speed(4.0),
     ]
     found = {
-        (precision, kind): 600 / step_seconds(speeds, Load(kind, 1, 600, 1), 1, precision, fused=True)  # type: ignore[arg-type]
+        (precision, kind): 600 / step_seconds(speeds, Load(kind, 1, 600, 1), 1, precision, fused=True)
         for precision in ("bf16-mixed", "float32", "float64")
         for kind in ("contrastive", "backprop")
     }

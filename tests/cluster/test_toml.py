@@ -122,7 +122,7 @@ flop_per_second = 1
         ("bandwidth = 1", "bandwidth = 0", ["network.inside", "more than 0"]),
         ("[[compute]]", "[compute]", ["[[compute]]"]),
         ("[[compute]]\nflop_per_second = 1", "", ["compute"]),
-        ("flop_per_second = 1", 'flop_per_second = 1\nprecision = "float16"', ["float16"]),
+        ("flop_per_second = 1", 'flop_per_second = 1\nprecision = "float16"', ["entry 1, [[compute]]", "float16"]),
         ('name = "c"', 'name = "c', ["TOML"]),
         ('name = "c"', 'name = "c"\nbased_on = "laptpo"', ["did you mean 'laptop'?"]),
         ("cores = 2", "cores = 2\n[[stragglers]]\nlaw = 'pauses'\nsigma = 1.0", ["pauses", "sigma"]),

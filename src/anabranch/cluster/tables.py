@@ -84,7 +84,7 @@ def _row(value: Any, hint: Any, source: str, path: str, name: str) -> list[Any]:
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise UsageError(f"{where}: {name} = {value!r} must be a list of tables, each under its own [[{name}]].")
     numbered = enumerate(value, 1)
-    return [build(hint, each, source, f"[{name}] {number}") for number, each in numbered]  # type: ignore[arg-type]
+    return [build(hint, each, f"{source}, entry {number}", f"[{name}]") for number, each in numbered]  # type: ignore[arg-type]
 
 
 def _scalar(value: Any, hint: Any, where: str, name: str) -> Any:
