@@ -51,6 +51,7 @@ def test_a_spell_counts_for_its_part_of_a_step() -> None:
     assert worker.stretch(1.0, 10.0) == 2
     assert worker.stretch(5.0, 8.0) == pytest.approx(2 + 4 + 1)
     assert worker.stretch(3.0, 14.0) == 3
+    assert worker.stretch(1e-5, 1e9) == 1e-5  # to the last digit, however late it is
 
 
 def test_two_spells_at_once_multiply() -> None:

@@ -55,12 +55,13 @@ class Pace:
     def _through_spells(self, seconds: float, now: float) -> float:
         """A spell that begins or ends on the way counts for its part."""
         edges = sorted({edge for begin, end, _ in self._spells for edge in (begin, end) if now < edge < math.inf})
-        at, left = now, seconds
+        at, left, spent = now, seconds, 0.0
         for edge in [*edges, math.inf]:
             factor = math.prod(factor for begin, end, factor in self._spells if begin <= at < end)
-            if at + left * factor <= edge:
-                return at + left * factor - now
+            if left * factor <= edge - at:
+                return spent + left * factor
             left -= (edge - at) / factor
+            spent += edge - at
             at = edge
         raise AssertionError("time has no end")
 
