@@ -100,13 +100,18 @@ def test_rounding_leaves_whole_numbers_and_names_alone() -> None:
 
 
 def test_sentences() -> None:
-    assert sentences(COMPUTING, [FOUR, TWO], LAPTOP, Path("mine.toml")) == [
-        "computing: 100 GFLOP/s in float32, and the error of the fit is 2.1 % (median; worst 15.0 %)",
-        "2 ranks: inside nodes: latency 1.0 µs, 8.0 GB/s; allreduce of 1.6 MB 0.20 ms; "
-        "computing together 1.04 times slower",
-        "4 ranks: inside nodes: latency 9.0 µs, 1.0 GB/s; allreduce of 1.6 MB 2.50 ms; "
-        "computing together 2.30 times slower",
-        "written to mine.toml; now:  anabranch simulate --cluster mine.toml",
+    said = sentences(COMPUTING, [FOUR, TWO], LAPTOP, Path("mine.toml"))
+    assert said == [
+        "computing: 100 GFLOP/s in float32",
+        "  error of the fit 2.1 % (median; worst 15.0 %)",
+        "2 ranks: inside nodes: latency 1.0 µs, 8.0 GB/s",
+        "  allreduce of 1.6 MB 0.20 ms",
+        "  computing together 1.04 times slower",
+        "4 ranks: inside nodes: latency 9.0 µs, 1.0 GB/s",
+        "  allreduce of 1.6 MB 2.50 ms",
+        "  computing together 2.30 times slower",
+        "written to mine.toml; now:",
+        "  anabranch simulate --cluster mine.toml",
     ]
 
 

@@ -155,6 +155,9 @@ def test_another_cluster_does_not_go_on_with_a_sweep(tmp_path: Path, capsys: Cap
     assert simulate(data, out, "--workers", "1", "--cluster", cluster_file(tmp_path)) == 0
     common = ["simulate", "--data", data, *TINY, "--out", str(out), "--workers", "1"]
     assert "has another cluster" in sentence(capsys, 2, *common, "--cluster", "laptop")
+    kept = (out / "sweep.json").read_bytes()
+    assert "another --out" in sentence(capsys, 2, *common, "--cluster", "laptop", "--timing-only")
+    assert (out / "sweep.json").read_bytes() == kept
     assert "--target-error" in sentence(
         capsys, 2, *common, "--cluster", str(tmp_path / "cluster.toml"), "--target-error", "0.5"
     )
@@ -185,3 +188,14 @@ def test_many_workers_without_memory(tmp_path: Path) -> None:
     options = ["--model", "dbn:16-20000-20000", "--epochs", "1", "--batch-size", "1", "--strategy", "allreduce"]
     assert main(["simulate", "--data", data, *options, *cluster, "--out", str(out)]) == 0
     assert rows_of(out)[0]["bytes_per_worker"] > 4 * 20000 * 20000
+
+
+def test_ctrl_c_while_only_time_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anabranch.simulate.timing.Timing.run", interrupted)
+    common = ["simulate", "--data", write_data(tmp_path), *TINY, "--out", str(tmp_path / "sweep"), "--workers", "2"]
+    assert sentence(capsys, 130, *common, "--timing-only") == (
+        "stopped; a run for its time alone keeps nothing: start it again."
+    )

@@ -70,3 +70,11 @@ def test_two_random_failures_of_one_worker_differ() -> None:
     both = cluster(Failure("lose", mean=10.0), Failure("lose", mean=10.0))
     (first, _), (second, _) = losses(both, 1)[0]
     assert first < second
+
+
+def test_a_workers_random_spells_are_those_among_all() -> None:
+    slow = cluster(Failure("slow", mean=10.0, factor=2.0, seconds=1.0))
+    found = [slow_spells(slow, 50, rank) for rank in range(50)]
+    assert len({spells[0][0] for spells in found}) == 50
+    assert slow_spells(slow, 10, 3) == found[3]
+    assert slow_spells(cluster(Failure("slow", rank=3, at=1.0, factor=2.0)), 3, 2) == []

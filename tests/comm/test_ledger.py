@@ -80,7 +80,7 @@ def test_a_window_queues_and_works() -> None:
 
     first, second = books(program).ledger.accounts()
     assert first == Account(10, 0, 2, 8, 28)  # open 2 s, twice 1 s in the queue and 2 s of work, close 2 s
-    assert second == Account(10, 0, 6, 4, 20)
+    assert second == Account(10, 0, 6, 4, 28)  # what the other got, this one sent
 
 
 def test_a_timeout_and_a_loss_are_waiting() -> None:

@@ -33,7 +33,7 @@ def errors(fit: Fit) -> str:
 
 
 def sentences(computing: Computing, found: Sequence[Findings], like: Cluster, path: Path) -> list[str]:
-    """What a person wants to know at the end."""
+    """What a person wants to know at the end, in lines for 80 columns."""
     fit = computing.fit
     rates = [
         f"{speed.flop_per_second / 1e9:.0f} GFLOP/s in {speed.precision}"
@@ -41,16 +41,17 @@ def sentences(computing: Computing, found: Sequence[Findings], like: Cluster, pa
         if speed.kind == "contrastive"
     ]
     lines = [
-        f"computing: {', '.join(rates)}, and the error of the fit is {_percent(fit.median_error)} "
-        f"(median; worst {_percent(fit.worst_error)})"
+        f"computing: {', '.join(rates)}",
+        f"  error of the fit {_percent(fit.median_error)} (median; worst {_percent(fit.worst_error)})",
     ]
-    lines += [_of_ranks(each) for each in sorted(found, key=lambda each: each.ranks)]
+    for each in sorted(found, key=lambda each: each.ranks):
+        lines += _of_ranks(each)
     if not found:
         lines.append(f"no MPI found: the links are guesses, those of the shipped cluster {like.name}")
-    return [*lines, f"written to {path}; now:  anabranch simulate --cluster {path}"]
+    return [*lines, f"written to {path}; now:", f"  anabranch simulate --cluster {path}"]
 
 
-def _of_ranks(found: Findings) -> str:
+def _of_ranks(found: Findings) -> list[str]:
     parts = [
         f"{place} nodes: latency {link.latency * 1e6:.1f} µs, {link.bandwidth / 1e9:.1f} GB/s"
         for place, link in (("inside", found.inside), ("between", found.between))
@@ -63,7 +64,8 @@ def _of_ranks(found: Findings) -> str:
     ]
     if found.most > 1:
         parts.append(f"computing together {found.slowdown:.2f} times slower")
-    return f"{found.ranks} ranks: {'; '.join(parts) or 'nothing to measure'}"
+    first, *others = parts or ["nothing to measure"]
+    return [f"{found.ranks} ranks: {first}", *(f"  {part}" for part in others)]
 
 
 def _percent(fraction: float) -> str:

@@ -112,16 +112,18 @@ def _keep(folder: Path, options: SimulateArguments, cluster: Cluster) -> None:
     """Note what the virtual time depends on; a sweep that goes on must have the same.
 
     Raises:
-        UsageError: it has another cluster, or other options.
+        UsageError: it has another cluster, or other options, or is of another kind.
     """
+    learning = any(folder.glob("workers-*/config.toml"))
+    if learning and options.timing_only:
+        raise UsageError(f"{folder} holds runs with the mathematics: give --timing-only another --out.")
     content = {"cluster.toml": to_toml(cluster)}
     content["simulation.json"] = json.dumps(
         {"tasks_per_node": options.tasks_per_node, "target_error": options.target_error}
     )
     for name, text in content.items():
         path = folder / name
-        goes_on = any(folder.glob("workers-*/config.toml")) and not options.timing_only
-        if goes_on and (not path.exists() or path.read_text(encoding="utf-8") != text):
+        if learning and (not path.exists() or path.read_text(encoding="utf-8") != text):
             raise UsageError(
                 f"the sweep in {folder} has another cluster, --tasks-per-node or --target-error (see {path}): "
                 "give the same, or another --out."

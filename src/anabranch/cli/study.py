@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,6 +48,8 @@ def time_alone(config: Config, dataset: Dataset, stage: Stage, *, traced: bool) 
         done, outcome = first_result(world.run(timing.run)), FINISHED
     except PeerLost as lost:
         done, outcome = [], _broken_off(lost, world.ledger)
+    except KeyboardInterrupt as error:
+        raise Interrupted(signal.SIGINT, "stopped; a run for its time alone keeps nothing: start it again.") from error
     finally:
         display.close()
     return Outcome(timing_row(stage, world.ledger.accounts(), done, outcome), world.ledger if traced else None)

@@ -43,10 +43,9 @@ def slow_spells(cluster: Cluster, workers: int, rank: int) -> list[Spell]:
 def _occurring(cluster: Cluster, workers: int, only: int | None = None) -> Iterator[tuple[Failure, int, float]]:
     """Each failure with the worker that it befalls, and when."""
     for number, failure in enumerate(cluster.failures):
-        whom = range(workers) if failure.rank is None else [failure.rank]
+        candidates = range(workers) if only is None else [only]  # not all, where each of thousands asks for itself
+        whom = candidates if failure.rank is None else [rank for rank in [failure.rank] if rank in candidates]
         for rank in whom:
-            if rank >= workers or only not in (None, rank):
-                continue
             at = failure.at
             if at is None:
                 at = float(numpy_generator(_STREAM, cluster.seed, number, rank).exponential(failure.mean or 0.0))

@@ -54,8 +54,7 @@ class SimulatedWindow:
         group, strand = self._group, self._group.strand(self._rank)
         asked = strand.clock
         begin, end = group.links.transfer(operation, size, strand.rank, group.members[owner], asked)
-        if operation != "get":
-            group.ledger.sent(strand.rank, size)
+        group.ledger.sent(group.members[owner] if operation == "get" else strand.rank, size)
         try:
             group.scheduler.elapse(strand, end - asked)
         finally:
