@@ -9,7 +9,7 @@ ROOT = Path(anabranch.__file__).parent
 LEVELS = [
     {"errors", "types", "seeding", "kernels", "__init__"},
     {"data", "models", "comm", "optim", "files", "signals"},
-    {"objectives"},
+    {"objectives", "server"},
     {"cluster", "strategies"},
     {"evaluate", "limit", "pretrain"},
     {"config", "launch"},

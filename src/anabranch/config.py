@@ -14,6 +14,7 @@ from anabranch.errors import UsageError, unknown_name
 from anabranch.models import Activation, VisibleUnits
 from anabranch.objectives import Precision
 from anabranch.optim import RuleName, Schedule
+from anabranch.server.partition import Placing
 
 World = Literal["auto", "single", "simulated", "mpi"]
 StopRule = Literal["epochs", "convergence"]
@@ -54,12 +55,31 @@ class ParallelOptions:
     """How to spread the work."""
 
     strategy: str = "averaging"
-    """allreduce: average the gradients at every step.
-    averaging: replicas learn alone, then their updates are averaged."""
+    """In step: allreduce: average the gradients at every step. averaging: replicas learn alone, then their updates
+    are averaged. easgd-sync: elastic averaging.
+    Each at its own pace: downpour: fetch parameters, push gradients. easgd: elastic averaging. fetch-put, fetch-add:
+    as Ma 2014, and mended. hogwild: on shared memory, without locks."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """averaging: batches between two averages; an epoch unless given."""
+    """averaging: batches between two averages; an epoch unless given. easgd: between two exchanges; 10 unless given."""
     workers: int = 1
     """Number of workers."""
+    server: str = "auto"
+    """Where the parameters are if workers go at their own pace. window: in MPI windows of the workers, on one node.
+    ranks:S: on S ranks more, which serve them; a worker may die. auto: window where a trial shows that it works."""
+    shards: Placing = "contiguous"
+    """contiguous: one shard an owner. hashed: shards of 1 MB, hashed into buckets, as in Project Adam."""
+    reassign: bool = False
+    """Let the others take over the examples of a worker that died; with server ranks."""
+    fetch_every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """downpour: steps between two fetches; 1 unless given."""
+    push_every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
+    """downpour: steps between two pushes; 1 unless given."""
+    overlap: bool = False
+    """downpour: fetch and push while computing; hides a slow network, and makes gradients about twice as stale."""
+    warm_start: Annotated[float | None, tyro.conf.arg(metavar="EPOCHS")] = None
+    """downpour: epochs that the first worker trains alone; 0 unless given."""
+    elasticity: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """easgd: of the springs of all workers together; 0.9 unless given."""
     world: World = "auto"
     """single: one process. simulated: all workers in this process, in virtual time. mpi: real processes.
     auto: mpi under mpirun or srun, else single for one worker, else simulated."""
@@ -79,10 +99,10 @@ class TrainingOptions:
     """Update rule."""
     learning_rate: float = 0.1
     """At the start."""
-    momentum: float = 0.9
-    """Of sgd."""
-    early_momentum: float = 0.5
-    """Of sgd, until --early-epochs have passed."""
+    momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Of sgd. 0.9 unless given; 0 under downpour and hogwild, whose parameters' owners only add up."""
+    early_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """Of sgd, until --early-epochs have passed. 0.5, or 0, unless given."""
     early_epochs: int = 5
     """Length of the early phase, in epochs."""
     schedule: Schedule = "constant"
@@ -127,8 +147,8 @@ class FineTuningOptions:
     """Update rule."""
     finetune_learning_rate: float = 0.5
     """At the start."""
-    finetune_momentum: float = 0.9
-    """Of sgd."""
+    finetune_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """As --momentum."""
     finetune_schedule: Schedule = "cosine"
     """Course of the learning rate over the epochs."""
     finetune_dropout: float = 0.0

@@ -109,6 +109,12 @@ class RunJournal:
             self._recorder.epoch(report, self._running["seconds"], more)
             self._display.on_epoch(report)
 
+    def on_traffic(self, traffic: dict[str, Any]) -> None:
+        """Record it, and put it into the task's summary."""
+        self._running["traffic"] = traffic
+        if self._recorder:
+            self._recorder.traffic(self._running["task"], traffic)
+
     def checkpoint_due(self) -> bool:
         """After `checkpoint_seconds`, by the clock of rank 0."""
         return self._leads and time.monotonic() - self._saved_at >= self._checkpoint_seconds

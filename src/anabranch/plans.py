@@ -1,11 +1,13 @@
-"""From options to the parts they name: update rules, stopping criteria, strategies."""
+"""From options to the parts they name: update rules, stopping criteria, strategies, ranks."""
 
 from anabranch.config import Config, FineTuningOptions, TrainingOptions
+from anabranch.errors import UsageError
 from anabranch.optim import Rule
 from anabranch.pretrain import Pretraining
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
-from anabranch.strategies.catalogue import Options
+from anabranch.strategies.catalogue import CATALOGUE, Options, find
+from anabranch.strategies.hosting import Hosting
 
 FINE_TUNING, TRAINING = "fine-tuning", "training"  # names of tasks
 
@@ -60,11 +62,41 @@ def _fitting_batch(examples: int, workers: int) -> int:
     return max(min(USUAL_BATCH, examples // workers // LEAST_STEPS), min(2, examples // workers), 1)
 
 
+def hosting(config: Config) -> Hosting | None:
+    """Where the parameters are; None where every worker has its own.
+
+    Raises:
+        UsageError: options that do not go together, or with the strategy.
+    """
+    p = config.parallel
+    if not find(p.strategy).hosted:
+        if p.server != "auto" or p.reassign:
+            what = "--reassign" if p.reassign else f"--server {p.server}"
+            hosted = ", ".join(name for name, entry in CATALOGUE.items() if entry.hosted)
+            raise UsageError(f"{what} does not go with --strategy {p.strategy}: it goes with {hosted}.")
+        return None
+    return Hosting.parse("window" if p.server == "auto" else p.server, p.shards, reassign=p.reassign)
+
+
+def servers(config: Config) -> int:
+    """Ranks that serve parameters; they come before the workers."""
+    found = hosting(config)
+    return found.servers if found else 0
+
+
+def ranks(config: Config) -> int:
+    """All ranks, workers and servers."""
+    return config.parallel.workers + servers(config)
+
+
 def training_strategy(config: Config) -> Strategy:
     """The strategy of the main training, with its update rule."""
     t = config.training
-    rule = Rule(t.optimizer, t.learning_rate, t.momentum, t.early_momentum, t.early_epochs, t.schedule, t.epochs)
-    return strategy(config.parallel.strategy, rule, Options(config.parallel.every))
+    usual, early = _momenta(config)
+    momentum = usual if t.momentum is None else t.momentum
+    before = early if t.early_momentum is None else t.early_momentum
+    rule = Rule(t.optimizer, t.learning_rate, momentum, before, t.early_epochs, t.schedule, t.epochs)
+    return strategy(config.parallel.strategy, rule, _options(config))
 
 
 def finetuning_strategy(config: Config) -> Strategy:
@@ -73,11 +105,21 @@ def finetuning_strategy(config: Config) -> Strategy:
     rule = Rule(
         f.finetune_optimizer,
         f.finetune_learning_rate,
-        f.finetune_momentum,
+        _momenta(config)[0] if f.finetune_momentum is None else f.finetune_momentum,
         schedule=f.finetune_schedule,
         epochs=f.finetune_epochs,
     )
-    return strategy(config.parallel.strategy, rule, Options(config.parallel.every))
+    return strategy(config.parallel.strategy, rule, _options(config))
+
+
+def _momenta(config: Config) -> tuple[float, float]:
+    """Momentum and early momentum (Hinton's guide, section 9), unless the owners of parameters only add."""
+    return (0.0, 0.0) if find(config.parallel.strategy).additive else (0.9, 0.5)
+
+
+def _options(config: Config) -> Options:
+    p = config.parallel
+    return Options(p.every, p.fetch_every, p.push_every, p.overlap or None, p.warm_start, p.elasticity, hosting(config))
 
 
 def training_stopping(options: TrainingOptions) -> Stopping:

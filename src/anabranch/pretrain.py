@@ -77,7 +77,7 @@ def pretrain(
                 staged(_objective(rbm, plan), name, comm),
                 shard,
                 plan.stopping,
-                seed=layer_seed(plan, number, comm.rank),
+                seed=layer_seed(plan, number, shard.rank),
                 name=name,
                 restored=journal.restored(name),
                 monitor=journal,
@@ -104,13 +104,13 @@ def propagate(shard: Shard, rbm: RBM) -> Shard:
     So Hinton & Salakhutdinov 2006. They are kept in memory where the examples are, and computed batch by batch where
     those are mapped from a file.
     """
+    whole = Hidden(shard.whole or shard.source, rbm)
     if isinstance(shard.source, Hidden) or (isinstance(shard.source, Examples) and shard.source.mapped):
-        return replace(shard, source=Hidden(shard.source, rbm))
+        return replace(shard, source=Hidden(shard.source, rbm), whole=whole if shard.whole else None)
     out = torch.empty(len(shard), rbm.hidden, dtype=shard.dtype)
-    inputs = shard.in_order(CHUNK, rbm.weight.dtype)
-    for rows, batch in zip(torch.split(out, CHUNK), inputs, strict=True):
-        rows.copy_(rbm(batch.x))
-    return replace(shard, source=Examples(out), members=torch.arange(len(shard)))
+    for number, batch in enumerate(shard.in_order(CHUNK, rbm.weight.dtype)):
+        out[number * CHUNK : (number + 1) * CHUNK] = rbm(batch.x)
+    return replace(shard, source=Examples(out), members=torch.arange(len(shard)), whole=whole)
 
 
 @dataclass(frozen=True)

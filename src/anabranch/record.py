@@ -2,9 +2,11 @@
 
 {"kind": "step",  "task": …, "epoch": 0, "step": 0, "loss": 27.1, "examples": 125}              rank 0's updates
 {"kind": "epoch", "task": …, "epoch": 0, "error": 19.7, "loss": …, "examples": 60000, …, "seconds": 4.1}
+{"kind": "traffic", "task": …, "examples": {"computed": …}, "staleness": {"0": 17, …}, "pushes_per_second": …}
 
-A run on a simulated cluster has its "virtual_clock", in seconds, in the lines of epochs; and their "test_error", where
-it was watched.
+The updates of a server are the pushes that it has applied; a line of traffic ends a task whose workers went at their
+own pace. A run on a simulated cluster has its "virtual_clock", in seconds, in the lines of epochs; and their
+"test_error", where it was watched.
 """
 
 import dataclasses
@@ -62,6 +64,10 @@ class Recorder:
         """One epoch of all ranks; `seconds` is the wall-clock time since the task began; `more` is put in as it is."""
         line = {"kind": "epoch"} | dataclasses.asdict(report) | more | {"seconds": round(seconds, 4)}
         self._write(_encoded(line), to_disk=False)
+
+    def traffic(self, task: str, traffic: dict[str, Any]) -> None:
+        """The books of a task whose workers went at their own pace."""
+        self._write(_encoded({"kind": "traffic", "task": task} | traffic), to_disk=False)
 
     def flush(self) -> Extent:
         """Bring everything to the disk; return how much that is.

@@ -12,6 +12,7 @@ from anabranch import __version__
 from anabranch.config import Config
 from anabranch.files import tensor_bytes, write_bytes, write_json
 from anabranch.models import DBN
+from anabranch.plans import hosting, servers
 from anabranch.progress import counted
 from anabranch.runfolder import RunFolder
 
@@ -54,6 +55,8 @@ def write_results(
         "strategy": config.parallel.strategy,
         "every": config.parallel.every,
         "workers": config.parallel.workers,
+        "server": str(hosting(config) or "none"),
+        "servers": servers(config),
         "world": config.parallel.world,
         "seed": config.training.seed,
         "dtype": config.training.dtype,
@@ -87,17 +90,35 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     rate = summary["samples_per_second"] or 0.0
     lines.append(f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s")
     lines += [f"  {task['task']:<22} {_speed(task)}" for task in summary["tasks"]]
+    lines += [line for task in summary["tasks"] for line in _traffic(task)]
     every = f" every {summary['every']} steps" if summary["every"] else ""
-    lines.append(f"{summary['strategy']}{every}, {crew(summary['workers'], summary['world'], summary['threads'])}")
+    staff = crew(summary["workers"], summary["servers"], summary["world"], summary["threads"])
+    lines.append(f"{summary['strategy']}{every}, {staff}")
     lines.append(f"results in {folder.path}:")
     lines.append("  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/")
     return [line for line in lines if line]
 
 
-def crew(workers: int, world: str, threads: int) -> str:
-    """For example '2 workers, simulated world, 1 thread', '2 workers, mpi world, 1 thread a process'."""
+def crew(workers: int, servers: int, world: str, threads: int) -> str:
+    """For example '2 workers, simulated world, 1 thread', '2 workers, 1 server, mpi world, 1 thread a process'."""
     each = " a process" if world == "mpi" else ""
-    return f"{counted(workers, 'worker')}, {world} world, {counted(threads, 'thread')}{each}"
+    serving = f", {counted(servers, 'server')}" if servers else ""
+    return f"{counted(workers, 'worker')}{serving}, {world} world, {counted(threads, 'thread')}{each}"
+
+
+def _traffic(task: dict[str, Any]) -> list[str]:
+    """What a person wants to know of a task whose workers went at their own pace, a line each."""
+    books = task.get("traffic")
+    if not books:
+        return []
+    used, mean, most = books["examples"], books["mean_staleness"], max(map(int, books["staleness"]), default=0)
+    lines = [f"{books['pushes']:,} pushes, {mean or 0:.2f} versions late on average, at most {most}"]
+    if books["pushes_per_second"]:
+        rates = f"{books['fetches_per_second']:,.0f} fetches/s, {books['pushes_per_second']:,.0f} pushes/s"
+        lines.append(f"{rates}, {books['bytes_per_second'] / 1e6:,.0f} MB/s, workers waited {books['waiting']:.1%}")
+    lost = f", {used['lost']:,} lost with worker {', '.join(map(str, books['dead_workers']))}" if used["lost"] else ""
+    lines.append(f"{used['computed']:,} examples computed, {used['applied']:,} applied{lost}")
+    return [f"  {task['task']:<22} {line}" for line in lines]
 
 
 def _speed(task: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ from anabranch.plans import (
     finetuning_strategy,
     finetuning_workers,
     pretraining_plan,
+    servers,
     supervised_seed,
     training_stopping,
     training_strategy,
@@ -38,6 +39,7 @@ from anabranch.seeding import generator
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
 from anabranch.strategies import Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
+from anabranch.strategies.served import survivors
 from anabranch.summary import crew, write_results
 
 _HEAD = int.from_bytes(b"head")
@@ -88,7 +90,7 @@ class Trainer:
             clock=comm.clock if self.timed else None,
         )
         if comm.rank == 0:
-            staff = crew(config.parallel.workers, config.parallel.world, torch.get_num_threads())
+            staff = crew(config.parallel.workers, servers(config), config.parallel.world, torch.get_num_threads())
             self.display.say(f"{staff}, {config.training.dtype}")
         if journal.model:
             model.load_state_dict(journal.model)
@@ -102,8 +104,13 @@ class Trainer:
             work = works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
             summary = write_results(self.folder, config, model, network, tasks, error, time.monotonic() - began)
-        comm.barrier()
+        self._living(comm).barrier()
         return summary
+
+    def _living(self, comm: Communicator) -> Communicator:
+        """Those of `comm` that live, where the others go on without the dead; else all."""
+        serving = servers(self.config)
+        return survivors(comm, serving) if serving else comm
 
     def _train(self, model: nn.Module, comm: Communicator, journal: RunJournal) -> nn.Module | None:
         """Train `model`; return what classifies in the end, or None for an unsupervised run."""
@@ -124,7 +131,9 @@ class Trainer:
             return None
         chance = generator(_HEAD, self.config.training.seed)
         network = dbn.classifier(self.dataset.classes, dropout=options.finetune_dropout, generator=chance)
-        group = comm.split(0 if comm.rank < finetuning_workers(self.config) else None)
+        comm, serving = self._living(comm), servers(self.config)
+        workers = min(finetuning_workers(self.config), comm.size - serving)
+        group = comm.split(0 if comm.rank < serving + workers else None)
         if group is not None:
             part = self._shard(group, finetuning_batch_size(self.config, len(self.dataset.train)))
             stopping, strategy = finetuning_stopping(options), finetuning_strategy(self.config)
@@ -150,7 +159,7 @@ class Trainer:
             self.staged(back_propagation(network, precision=options.training.precision), name, comm),
             part,
             stopping,
-            seed=supervised_seed(options, comm.rank),
+            seed=supervised_seed(options, part.rank),
             name=name,
             restored=journal.restored(name),
             monitor=journal,
@@ -166,8 +175,9 @@ class Trainer:
         )
 
     def _shard(self, comm: Communicator, batch_size: int) -> Shard:
-        options = self.config.training
-        return Shard.of(self.dataset.train, comm, batch_size, options.seed, weight_dtype(options.precision))
+        options, serving = self.config.training, servers(self.config)
+        dtype = weight_dtype(options.precision)
+        return Shard.at(self.dataset.train, comm, serving, batch_size, options.seed, dtype)
 
 
 def check(config: Config, dataset: Dataset) -> None:

@@ -13,13 +13,13 @@ from anabranch.comm import SimulatedCommunicator
 from anabranch.errors import PeerLost
 from anabranch.optim import Rule
 from anabranch.simulate.stage import Stage
-from anabranch.strategies import CATALOGUE, EpochReport, FixedEpochs, Silent, Strategy, Task, strategy
+from anabranch.strategies import EpochReport, FixedEpochs, Silent, Strategy, Task, strategy
 from anabranch.strategies.catalogue import Options
 
 SCHEDULES, EXAMPLES, EPOCHS = 1000, 60, 2
 KINDS = ("die", "hang", "slow", "lose")
 NAME = "layer"
-STRATEGIES = [(name, None) for name in CATALOGUE] + [("averaging", 2)]
+STRATEGIES: list[tuple[str, int | None]] = [("allreduce", None), ("averaging", None), ("averaging", 2)]
 
 
 class Counter(Silent):

@@ -1,4 +1,4 @@
-"""What every catalogued strategy must do."""
+"""What every catalogued strategy whose workers go in step must do."""
 
 import pytest
 import torch
@@ -7,10 +7,16 @@ from tasks import classifier, examples, pcd, quadratic, train
 from anabranch.comm.base import Communicator
 from anabranch.errors import Interrupted, UsageError
 from anabranch.optim import Rule
-from anabranch.strategies import CATALOGUE, EpochReport, FixedEpochs, Silent, Strategy, TaskState, strategy
+from anabranch.strategies import EpochReport, FixedEpochs, Hosting, Silent, Strategy, TaskState, strategy
 from anabranch.strategies.catalogue import Options
 
-CASES = [(name, None) for name in sorted(CATALOGUE)] + [("averaging", 1), ("averaging", 4), ("averaging", 1000)]
+IN_STEP = ("allreduce", "averaging", "easgd-sync")
+CASES = [(name, None) for name in IN_STEP] + [
+    ("averaging", 1),
+    ("averaging", 4),
+    ("averaging", 1000),
+    ("easgd-sync", 1),
+]
 RULE = Rule("sgd", learning_rate=0.1, momentum=0.5)
 
 
@@ -87,7 +93,17 @@ def test_unknown_strategies_suggest_the_nearest() -> None:
 
 
 def test_options_of_another_strategy_are_refused() -> None:
-    with pytest.raises(UsageError, match="--every 3 does not go with --strategy allreduce"):
+    with pytest.raises(
+        UsageError, match="--every 3 does not go with --strategy allreduce: it goes with averaging, easg"
+    ):
         strategy("allreduce", RULE, Options(3))
+    with pytest.raises(UsageError, match="--fetch-every 2 does not go with --strategy easgd: it goes with downpour"):
+        strategy("easgd", RULE, Options(fetch_every=2))
+    with pytest.raises(UsageError, match="--overlap does not go with --strategy hogwild"):
+        strategy("hogwild", Rule(), Options(overlap=True))
+    with pytest.raises(
+        UsageError, match="--server ranks:2 does not go with --strategy averaging: it goes with downpour"
+    ):
+        strategy("averaging", RULE, Options(hosting=Hosting("ranks", 2)))
     with pytest.raises(UsageError, match="not every 0"):
         strategy("averaging", RULE, Options(0))

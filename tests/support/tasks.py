@@ -2,17 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator
+from anabranch.comm.costs import Costs
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.data import Examples, shard
 from anabranch.models import RBM, mlp
 from anabranch.objectives import BackPropagation, ContrastiveDivergence, Objective
 from anabranch.seeding import derive_seed, generator
-from anabranch.strategies import FixedEpochs, Journal, Shard, Stopping, Strategy, Task, TaskState
+from anabranch.strategies import FixedEpochs, Journal, Shard, Silent, Stopping, Strategy, Task, TaskState
 from anabranch.types import Batch
 
 FEATURES, CLASSES = 6, 3
@@ -62,7 +64,19 @@ def examples(n: int = 60) -> Examples:
 
 
 def make_shard(rank: int, size: int, batch_size: int = 5, n: int = 60, seed: int = 4) -> Shard:
-    return Shard(examples(n), shard(n, rank, size, seed), n, rank, size, batch_size, seed)
+    """Of one worker; a rank below 0 serves."""
+    members = shard(n, rank, size, seed) if rank >= 0 else torch.empty(0, dtype=torch.int64)
+    return Shard(examples(n), members, n, max(rank, -1), size, batch_size, seed)
+
+
+class Books(Silent):
+    """Keeps what a task reports of asynchronous work."""
+
+    def __init__(self) -> None:
+        self.traffic: dict[str, Any] = {}
+
+    def on_traffic(self, traffic: dict[str, Any]) -> None:
+        self.traffic = traffic
 
 
 @dataclass(frozen=True)
@@ -84,19 +98,21 @@ def train(
     n: int = 60,
     journals: list[Journal] | None = None,
     restored: list[TaskState] | None = None,
+    servers: int = 0,
+    costs: Costs | None = None,
 ) -> list[Outcome]:
-    """Train on so many simulated workers."""
+    """Train on so many simulated workers, which come after the servers."""
 
     def program(comm: Communicator) -> Outcome:
         task = Task(
             objective(),
-            make_shard(comm.rank, comm.size, batch_size, n),
+            make_shard(comm.rank - servers, workers, batch_size, n),
             stopping or FixedEpochs(3),
-            seed=derive_seed(4, comm.rank),
+            seed=derive_seed(4, max(comm.rank - servers, 0)),
             monitor=journals[comm.rank] if journals else None,
             restored=restored[comm.rank] if restored else None,
         )
         losses = [step.loss for step in strategy.run(task, comm)]
         return Outcome(task.objective.weights.clone(), losses, task.errors)
 
-    return SimulatedWorld(workers).run(program)
+    return SimulatedWorld(servers + workers, costs).run(program)

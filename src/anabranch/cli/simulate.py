@@ -134,8 +134,8 @@ def _keep(folder: Path, options: SimulateArguments, cluster: Cluster) -> None:
 def _draw_time_line(ledger: Ledger, stage: Stage, folder: Path) -> None:
     title = f"{counted(stage.workers, 'worker')} on {stage.cluster.name}"
     path, place = folder / "trace.json", stage.placement
-    write_trace(path, ledger.spans, stage.workers, place.node, stage.cluster.name, ledger.cut)
-    draw_timeline(ledger.spans, stage.workers, title, folder / "timeline", ledger.cut)
+    write_trace(path, ledger.spans, stage.ranks, place.node, stage.cluster.name, ledger.cut)
+    draw_timeline(ledger.spans, stage.ranks, title, folder / "timeline", ledger.cut)
 
 
 def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster, folder: Path) -> None:

@@ -13,19 +13,21 @@ import torch
 from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
 from anabranch.cli.options import Arguments, as_config, parse
+from anabranch.cli.serving import with_server
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
 from anabranch.errors import Interrupted, PeerLost, UsageError
-from anabranch.launch import cores, run_mpirun, started_ranks, useful_threads
+from anabranch.launch import cores, report_success, run_mpirun, started_ranks, useful_threads
 from anabranch.objectives import Precision, warm_up
-from anabranch.plans import batch_size, finetuning_batch_size
+from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers
 from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
+from anabranch.strategies.served import survivors
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
 
@@ -56,11 +58,12 @@ def main(arguments: Sequence[str]) -> int:
         config = resumed_config(folder, saved_config(folder), config)
     config = with_world(config, started_ranks())
     if config.parallel.world == "mpi" and not started_ranks():
-        return run_mpirun(config.parallel.workers, ["train", *arguments, "--world", "mpi"])
+        words = ["train", *arguments, "--world", "mpi"]
+        return run_mpirun(ranks(config), words, surviving=servers(config) > 0)
     return _run(config, resume=options.resume is not None)
 
 
-def with_world(config: Config, ranks: int) -> Config:
+def with_world(config: Config, started: int) -> Config:
     """`config` with its world decided, and the number of workers that mpirun or srun started, if one did.
 
     Raises:
@@ -75,25 +78,38 @@ def with_world(config: Config, ranks: int) -> Config:
     if threads is not None and threads < 1:
         raise UsageError(f"a process needs at least one thread, not {threads}: use --threads 1 or more.")
     if world == "auto":
-        world = "mpi" if ranks else "single" if workers == 1 else "simulated"
-    if world == "single" and workers > 1:
-        raise UsageError(f"a single process is one worker, not {workers}: use --world simulated or --world mpi.")
-    if world == "mpi" and ranks:
-        if workers not in (1, ranks):
-            raise UsageError(
-                f"--workers {workers}, but {ranks} ranks were started: leave --workers out, or start {workers}."
-            )
-        workers = ranks
-    if world != "mpi" and ranks > 1:
-        raise UsageError(f"{ranks} ranks were started, each of which would run alone: use --world mpi.")
+        world = "mpi" if started else "single" if ranks(config) == 1 else "simulated"
+    if world == "single" and ranks(config) > 1:
+        raise UsageError(f"a single process is one rank, not {ranks(config)}: use --world simulated or --world mpi.")
+    if world == "mpi" and started:
+        workers = _workers(config, started)
+    if world != "mpi" and started > 1:
+        raise UsageError(f"{started} ranks were started, each of which would run alone: use --world mpi.")
     return dataclasses.replace(config, parallel=dataclasses.replace(config.parallel, world=world, workers=workers))
+
+
+def _workers(config: Config, started: int) -> int:
+    """How many of the ranks that were started work."""
+    asked, serving = config.parallel.workers, servers(config)
+    if asked != 1 and asked + serving != started:
+        more = f" and --server ranks:{serving}" if serving else ""
+        raise UsageError(
+            f"--workers {asked}{more}, but {started} ranks were started: leave --workers out, or start "
+            f"{asked + serving}."
+        )
+    if started <= serving:
+        raise UsageError(
+            f"{started} ranks were started, of which {serving} would serve and none work: start {serving + 1} or more."
+        )
+    return started - serving
 
 
 def _run(config: Config, *, resume: bool) -> int:
     if config.parallel.world == "mpi":
         from anabranch.comm import mpi_world  # starts MPI: only where it is wanted
 
-        return run_rank(config, mpi_world.join(config.parallel.workers), mpi_world.own_cores(), resume=resume)
+        comm, own_cores = mpi_world.join(ranks(config)), mpi_world.own_cores()
+        return run_rank(config, comm, own_cores, resume=resume)
     display = make_display()
     config, dataset, folder = prepare(config, display, cores=cores(), resume=resume)
     if resume and (finished := folder.finished_summary()):
@@ -219,7 +235,7 @@ def train_here(
     with folder.held(), StopFlag().listening(announce=True) as flag:
         trainer = Trainer(config, dataset, folder, display, flag, staged, timed=world is not None, watched=watched)
         try:
-            results = (world or SimulatedWorld(config.parallel.workers)).run(trainer.run)
+            results = (world or SimulatedWorld(ranks(config))).run(trainer.run)
         finally:
             display.close()
     return first_result(results)
@@ -247,6 +263,7 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
         AnabranchError: as `Trainer.run`.
     """
     display: Display = make_display() if comm.rank == 0 else Silence()
+    config = with_server(config, comm, display)
     if config.training.dtype != "auto":
         make_ready(config.training.dtype, display)  # while the first rank loads the data
     path = ""
@@ -267,7 +284,22 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
             summary = Trainer(config, dataset, folder, display, flag).run(comm)
         finally:
             display.close()
-    return _report(folder, summary, display) if summary is not None else 0
+    code = _report(folder, summary, display) if summary is not None else 0
+    if servers(config):
+        _outlive_the_dead(comm, servers(config))
+    return code
+
+
+def _outlive_the_dead(comm: Communicator, serving: int) -> None:
+    """End well although a worker has died: mpirun would say otherwise, and MPI's own end would wait for the dead."""
+    from anabranch.comm import mpi_world
+
+    alive = survivors(comm, serving)
+    if comm.rank == 0:
+        report_success()
+    alive.barrier()  # what the first that leaves does to the others is mpirun's affair
+    if comm.failed():
+        mpi_world.leave()
 
 
 def _report(folder: RunFolder, summary: dict[str, Any], display: Display) -> int:

@@ -1,6 +1,6 @@
 """Clusters that do not exist: their description, and what work and messages take on them."""
 
-from anabranch.cluster.compute import Load, slowdown, step_seconds
+from anabranch.cluster.compute import Load, slowdown, step_seconds, update_seconds
 from anabranch.cluster.description import (
     Cluster,
     Link,
@@ -35,4 +35,5 @@ __all__ = [
     "slowdown",
     "step_seconds",
     "to_toml",
+    "update_seconds",
 ]

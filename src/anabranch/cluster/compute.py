@@ -50,6 +50,16 @@ def step_seconds(compute: Sequence[Speed], load: Load, batch: int, precision: Pr
     return once + batch * each + update
 
 
+def update_seconds(compute: Sequence[Speed], load: Load, weights: int, precision: Precision) -> float:
+    """Seconds of an undisturbed core for updating `weights` with a gradient that has come from elsewhere.
+
+    Raises:
+        UsageError: no speed fits.
+    """
+    speed = fitting(compute, load.kind, precision)
+    return speed.update_seconds + weights / speed.updates_per_second
+
+
 def fitting(compute: Sequence[Speed], kind: LoadKind, precision: Precision) -> Speed:
     """The first of the speeds that holds for such an objective in such arithmetic.
 

@@ -15,7 +15,7 @@ from anabranch.cluster.network_queue import Queue
 from anabranch.comm.costs import Transfer
 
 ANSWERED = frozenset({"get", "fetch_add"})
-ADDING = frozenset({"accumulate", "fetch_add"})
+ADDING = frozenset({"accumulate", "get_accumulate", "fetch_add"})
 
 
 class Leg:
@@ -59,6 +59,9 @@ class Traffic:
             return _transfer(now, (read - asked) + leg.queued, leg.end)
         leg = self._carry(size, caller, owner, now, ready)
         begin = self._serve(owner, now, leg.came, serving)
+        if operation == "get_accumulate":  # what was there before comes back
+            back = self._carry(size, owner, caller, now, begin + serving)
+            return _transfer(now, leg.queued + (begin - leg.came) + back.queued, back.end)
         answer = link.latency if operation in ANSWERED else 0.0
         return _transfer(now, leg.queued + (begin - leg.came), begin + serving + answer)
 

@@ -23,14 +23,32 @@ class Feature(enum.Enum):
     WINDOW = "one-sided windows that progress while their owner computes"
     ANY_SOURCE = "recv from whoever sends first"
     FAILURES = "failed() and shrink() after the death of a rank"
+    SHARED = "memory that all ranks share"
+
+
+class Request(Protocol):
+    """An operation that this rank has started. Its tensors belong to it until it is done."""
+
+    def done(self) -> bool:
+        """Whether it has ended; never waits. What it raises is what the operation would have raised.
+
+        In an MPI world asking is also what lets it get on.
+        """
+        ...
+
+    def wait(self) -> None:
+        """Return when it has ended."""
+        ...
 
 
 @runtime_checkable
 class Window(Protocol):
     """Memory of every rank that all ranks reach one-sided. Element-wise atomic; complete when the call returns."""
 
-    local: Tensor
-    """This rank's exposed memory, [n]. Read or write it directly only where no other rank may be writing."""
+    @property
+    def local(self) -> Tensor:
+        """This rank's exposed memory, [n]. Read or write it directly only where no other rank may be writing."""
+        ...
 
     def get(self, owner: int, out: Tensor, start: int = 0) -> None:
         """Copy `owner`'s elements `[start : start + len(out)]` into `out`."""
@@ -42,6 +60,18 @@ class Window(Protocol):
 
     def accumulate(self, owner: int, x: Tensor, start: int = 0) -> None:
         """Add `x` to `owner`'s elements from `start` on; concurrent additions are all kept."""
+        ...
+
+    def get_accumulate(self, owner: int, x: Tensor, out: Tensor, start: int = 0) -> None:
+        """As `accumulate`, with the elements as they were before in `out`: no other addition comes between."""
+        ...
+
+    def start_get(self, owner: int, out: Tensor, start: int = 0) -> Request:
+        """As `get`, which goes on while this rank computes."""
+        ...
+
+    def start_accumulate(self, owner: int, x: Tensor, start: int = 0) -> Request:
+        """As `accumulate`, which goes on while this rank computes."""
         ...
 
     def fetch_add(self, owner: int, index: int, by: int) -> int:
@@ -84,6 +114,21 @@ class Communicator(Protocol):
         """
         ...
 
+    def isend(self, x: Tensor, to: int, tag: int = 0) -> Request:
+        """As `send`, which goes on while this rank computes. It is done when `x` may be written again."""
+        ...
+
+    def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
+        """As `recv` from `source`, which goes on while this rank computes."""
+        ...
+
+    def shared(self, local: Tensor) -> AbstractContextManager[Tensor]:
+        """Memory [n] that all ranks read and write as their own, without any order or atomicity.
+
+        It starts with rank 0's `local` [n], which gives the others its size and dtype. Collective to open and to close.
+        """
+        ...
+
     def window(self, local: Tensor) -> AbstractContextManager[Window]:
         """Open a window that starts with the contents of `local` [n] on each rank. Collective to open and to close.
 
@@ -98,6 +143,10 @@ class Communicator(Protocol):
 
     def split(self, color: int | None, key: int = 0) -> "Communicator | None":
         """Part the ranks by `color`, ordered by (`key`, rank). A rank that gives None gets None. Collective."""
+        ...
+
+    def alone(self) -> "Communicator":
+        """A communicator of this rank only, for what it does without the others. Not collective."""
         ...
 
     def failed(self) -> frozenset[int]:

@@ -129,6 +129,13 @@ def check_window(local: Tensor) -> None:
         )
 
 
+def check_shared(local: Tensor) -> None:
+    """Raise a UsageError for memory that cannot be shared."""
+    check_tensor(local, "shared")
+    if local.dim() != 1:
+        raise UsageError(f"shared memory has one dimension, not {describe(local)}: give it x.view(-1).")
+
+
 def check_slice(x: Tensor, start: int, local: Tensor, owner: int, length: int, operation: str) -> None:
     """Raise a UsageError unless `x` fits from `start` into `owner`'s window of `length` elements like `local`'s."""
     check_tensor(x, operation)

@@ -1,7 +1,7 @@
 """Messages between simulated ranks. A send waits until its message is taken, as MPI_Ssend does.
 
 So a program that runs here does not deadlock on MPI for want of buffers; and a message needs no copy of its own, since
-its sender stands still.
+its sender stands still, or has promised not to touch it.
 """
 
 import math
@@ -76,23 +76,52 @@ class Mailbox:
         Raises:
             PeerLost: the receiver died before.
         """
+        self.post(message)
+        self.stand(message)
+
+    def post(self, message: Message) -> None:
+        """Get `message` under way.
+
+        Raises:
+            PeerLost: the receiver is dead.
+        """
         group = message.group
         if message.to in (lost := group.lost()) or group.revoked:
             raise PeerLost(lost)
-        sender, receiver = group.strand(message.source), group.strand(message.to)
-        posted = sender.clock
-        self._post(message, posted)
+        receiver = group.strand(message.to)
+        self._dispatch(message, group.strand(message.source).clock)
         wait = receiver.wait
         if isinstance(wait, Expectation) and wait.mailbox is self and wait.tag == message.tag and wait.accepts(message):
             group.scheduler.wake(receiver, message.arrival[0])
+
+    def stand(self, message: Message) -> None:
+        """Let the sender of `message` stand still until it is taken.
+
+        Raises:
+            PeerLost: the receiver died before.
+        """
+        group = message.group
+        sender = group.strand(message.source)
+        stood = sender.clock
         try:
             group.scheduler.wait(sender, message)
         except BaseException:
-            if not message.taken:
-                self._queue(message.to, message.tag).remove(message)
+            self.withdraw(message)
             raise
         finally:
-            _enter("send", group.ledger, sender, posted, message)
+            _enter("send", group.ledger, sender, stood, message)
+
+    def withdraw(self, message: Message) -> None:
+        """Take `message` off its way, if it still is on it."""
+        if not message.taken:
+            self._queue(message.to, message.tag).remove(message)
+
+    def is_there(self, wanted: Expectation) -> bool:
+        """Whether what `wanted` waits for has come, or never will."""
+        message = self.first(wanted)
+        if message is None:
+            return wanted.source in wanted.group.lost() or wanted.group.revoked
+        return message.arrival[0] <= wanted.group.strand(wanted.to).clock
 
     def take(self, wanted: Expectation, timeout: float | None, known: frozenset[int]) -> Message:
         """Wait for the first message to arrive that `wanted` accepts, and take it.
@@ -114,7 +143,9 @@ class Mailbox:
             _enter("recv", group.ledger, strand, asked, message)
         self._queue(wanted.to, wanted.tag).remove(message)
         message.taken = True
-        group.scheduler.wake(group.strand(message.source), strand.clock)
+        sender = group.strand(message.source)
+        if sender.wait is message:
+            group.scheduler.wake(sender, strand.clock)
         return message
 
     def _await(self, wanted: Expectation, timeout: float | None, known: frozenset[int]) -> Message:
@@ -142,7 +173,7 @@ class Mailbox:
         """The messages for `to` with `tag`, by time of arrival, then in the order of sending."""
         return self._queues.setdefault((to, tag), [])
 
-    def _post(self, message: Message, now: float) -> None:
+    def _dispatch(self, message: Message, now: float) -> None:
         group = message.group
         source, to = group.members[message.source], group.members[message.to]
         self._sent += 1

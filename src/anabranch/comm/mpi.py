@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from anabranch.comm import checks, records
-from anabranch.comm.base import Feature, Json, Op, Window
+from anabranch.comm.base import Feature, Json, Op, Request, Window
 from anabranch.comm.mpi_buffers import buffer
 from anabranch.comm.mpi_failures import Failures, ulfm_is_live
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_receive import Receiver
 from anabranch.comm.mpi_reduce import Reducer
+from anabranch.comm.mpi_request import Expected, start_sending
+from anabranch.comm.mpi_shared import open_shared
 from anabranch.comm.mpi_window import open_window
 from anabranch.errors import Unsupported
 
@@ -53,7 +55,8 @@ class MpiCommunicator:
         self._began = time.monotonic()
         self._reducer = Reducer(mpi_comm, ordered)
         self._failures = Failures(mpi_comm, ulfm_is_live())
-        self._receiver = Receiver(mpi_comm, self._failures)
+        self._expected = Expected(mpi_comm, self._failures)
+        self._receiver = Receiver(mpi_comm, self._failures, self._expected)
         self.provides = self._find_features()
 
     @classmethod
@@ -120,6 +123,44 @@ class MpiCommunicator:
         checks.check_recv(out, self.rank, self.size, source, tag, timeout)
         return self._receiver.recv(out, source, tag, timeout)
 
+    @_translated
+    def isend(self, x: Tensor, to: int, tag: int = 0) -> Request:
+        """As `send`, which goes on while this rank computes. Write `x` again only when it is done."""
+        checks.check_send(x, self.rank, self.size, to, tag)
+        return start_sending(self._comm, x, to, tag, self._failures)
+
+    @_translated
+    def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
+        """As `recv` from `source`, which goes on while this rank computes.
+
+        A message of another size raises `CommunicationError` in `done` or `wait`.
+        """
+        checks.check_recv(out, self.rank, self.size, source, tag, None)
+        return self._expected.start(out, source, tag)
+
+    @contextmanager
+    def shared(self, local: Tensor) -> Iterator[Tensor]:
+        """Memory [n] that all ranks read and write as their own. Collective to open and to close.
+
+        It is gone when the block ends: a tensor or view of it that is touched later ends the process. Copy what is to
+        stay.
+
+        Raises:
+            Unsupported: the ranks lie on several nodes.
+            CommunicationError: the ranks' `local` differ in size or dtype.
+        """
+        checks.check_shared(local)
+        if Feature.SHARED not in self.provides:
+            raise Unsupported(
+                f"shared needs the {self.size} ranks on one node, for nodes share no memory: "
+                "use a strategy that sends messages, or launch on one node."
+            )
+        try:
+            with open_shared(self._comm, local) as memory:
+                yield memory
+        except MPI.Exception as error:
+            raise self._failures.translate(error) from error
+
     @contextmanager
     def window(self, local: Tensor) -> Iterator[Window]:
         """Open a window that starts with the contents of `local` [n] on each rank. Collective to open and to close.
@@ -145,6 +186,11 @@ class MpiCommunicator:
         checks.check_color(color)
         part = self._comm.Split(MPI.UNDEFINED if color is None else color, key)
         return None if part == MPI.COMM_NULL else self._relative(MPI.Intracomm(part))
+
+    def alone(self) -> "MpiCommunicator":
+        """A communicator of this rank only. Not collective."""
+        # No duplicate: a rank sends itself no message, so there is none that another library could mistake for its own.
+        return self._relative(MPI.COMM_SELF)
 
     def failed(self) -> frozenset[int]:
         """Ranks of this communicator that are known to be dead; always none without ULFM."""
@@ -177,7 +223,7 @@ class MpiCommunicator:
         features = {Feature.ANY_SOURCE}
         node = self._comm.Split_type(MPI.COMM_TYPE_SHARED)
         if node.Get_size() == self.size:
-            features.add(Feature.WINDOW)
+            features |= {Feature.WINDOW, Feature.SHARED}
         node.Free()
         if self._failures.live:
             features.add(Feature.FAILURES)

@@ -9,6 +9,7 @@ from anabranch.comm.checks import misfit
 from anabranch.comm.mpi_buffers import Workspace, buffer
 from anabranch.comm.mpi_failures import Failures
 from anabranch.comm.mpi_library import MPI
+from anabranch.comm.mpi_request import Expected
 from anabranch.errors import ReceiveTimeout
 
 _SPINS = 1000  # polls without a sleep, about 1 ms: a server answers fast while it is busy
@@ -18,9 +19,10 @@ _NAP = 0.0002  # seconds between polls from then on
 class Receiver:
     """The receiving end of one MPI communicator."""
 
-    def __init__(self, comm: MPI.Comm, failures: Failures) -> None:
+    def __init__(self, comm: MPI.Comm, failures: Failures, expected: Expected) -> None:
         self._comm = comm
         self._failures = failures
+        self._expected = expected
         self._size = comm.Get_size()
         self._next = 0
         self._work = Workspace()
@@ -33,7 +35,7 @@ class Receiver:
             CommunicationError: the message's size is not that of `out`.
         """
         status = MPI.Status()
-        if source is not None and timeout is None:
+        if source is not None and timeout is None and not self._expected.claims(source, tag):
             message = self._comm.Mprobe(source, tag, status)
         else:
             message = self._await(source, tag, timeout, status)
@@ -62,6 +64,8 @@ class Receiver:
 
     def _poll(self, source: int | None, tag: int, status: MPI.Status) -> MPI.Message | None:
         if source is not None:
+            if self._expected.claims(source, tag):
+                return None
             return self._comm.Improbe(source, tag, status)
         try:
             if not self._comm.Iprobe(MPI.ANY_SOURCE, tag):
@@ -76,7 +80,7 @@ class Receiver:
         """The waiting message of the rank that is next in turn: MPI's own choice may starve some ranks."""
         for step in range(self._size):
             source = (self._next + step) % self._size
-            if source in self._failures.told:
+            if source in self._failures.told or self._expected.claims(source, tag):
                 continue
             message = self._comm.Improbe(source, tag, status)
             if message is not None:

@@ -9,10 +9,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from anabranch.comm.checks import check_counter, check_rank, check_slice, dtype_name
+from anabranch.comm.base import Request
+from anabranch.comm.checks import check_counter, check_rank, check_slice, describe, dtype_name
 from anabranch.comm.mpi_buffers import buffer
 from anabranch.comm.mpi_library import MPI
-from anabranch.errors import CommunicationError
+from anabranch.comm.mpi_request import Done
+from anabranch.errors import CommunicationError, UsageError
 
 _TYPES = {
     torch.float32: MPI.FLOAT,
@@ -49,6 +51,31 @@ class MpiWindow:
         """Add `x` to `owner`'s elements from `start` on."""
         self._check("accumulate", owner, x, start)
         self._combine(owner, x, start, MPI.SUM)
+
+    def get_accumulate(self, owner: int, x: Tensor, out: Tensor, start: int = 0) -> None:
+        """Add `x` to `owner`'s elements from `start` on, with what they were before in `out`, which is other memory.
+
+        Raises:
+            UsageError: `out` has not the size of `x`.
+        """
+        self._check("get_accumulate", owner, x, start)
+        self._check("get_accumulate", owner, out, start)
+        if x.numel() != out.numel():
+            raise UsageError(f"get_accumulate of {describe(x)} needs an out of its size, not {describe(out)}.")
+        given, result = buffer(x), buffer(out)
+        place = [start, len(given), self._type]
+        self._win.Get_accumulate([given, self._type], [result, self._type], owner, place, MPI.SUM)
+        self._win.Flush(owner)
+
+    def start_get(self, owner: int, out: Tensor, start: int = 0) -> Request:
+        """As `get`, and done when this returns: on one node it is this process that copies."""
+        self.get(owner, out, start)
+        return Done()
+
+    def start_accumulate(self, owner: int, x: Tensor, start: int = 0) -> Request:
+        """As `accumulate`, and done when this returns: on one node it is this process that adds."""
+        self.accumulate(owner, x, start)
+        return Done()
 
     def fetch_add(self, owner: int, index: int, by: int) -> int:
         """Add `by` to one element of an int64 window and return the value before."""

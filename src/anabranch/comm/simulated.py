@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from anabranch.comm import checks, records
-from anabranch.comm.base import Feature, Json, Op, Window
+from anabranch.comm.base import Feature, Json, Op, Request, Window
 from anabranch.comm.costs import Costs, Links, ZeroCosts
 from anabranch.comm.failures import Fate
 from anabranch.comm.group import Call, Group, break_off, meet, meet_survivors, revoke, withdraw
@@ -21,7 +21,8 @@ from anabranch.comm.ledger import Account, Ledger
 from anabranch.comm.mailbox import Expectation, Mailbox, Message
 from anabranch.comm.reduce import reduce_in_order
 from anabranch.comm.scheduler import NO_FATES, Scheduler, Strand
-from anabranch.comm.simulated_window import SimulatedWindow
+from anabranch.comm.simulated_request import Receiving, Sending
+from anabranch.comm.simulated_window import Memories, SimulatedWindow
 from anabranch.errors import PeerLost, UsageError
 
 T = TypeVar("T")
@@ -204,17 +205,36 @@ class SimulatedCommunicator:
         except PeerLost as lost:
             self._known |= lost.ranks  # this rank has now heard of them
             raise
-        if message.x.dtype != out.dtype or message.x.numel() != out.numel():
-            raise checks.misfit(message.source, checks.describe(message.x), out)
-        _fill(out.view(-1), message.x.view(-1))
+        _read(message, out)
         return message.source
+
+    def isend(self, x: Tensor, to: int, tag: int = 0) -> Request:
+        """As `send`, which goes on while this rank computes. It is done when the receiver has taken `x`."""
+        checks.check_send(x, self.rank, self.size, to, tag)
+        message = Message(self._group, self.rank, to, tag, x)
+        self._group.mailbox.post(message)
+        return Sending(self._group.mailbox, message)
+
+    def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
+        """As `recv` from `source`, which goes on while this rank computes."""
+        checks.check_recv(out, self.rank, self.size, source, tag, None)
+        mailbox = self._group.mailbox
+        wanted = Expectation(mailbox, self._group, self.rank, source, tag)
+        return Receiving(mailbox, wanted, lambda message: _read(message, out))
+
+    @contextmanager
+    def shared(self, local: Tensor) -> Iterator[Tensor]:
+        """Memory [n] that all ranks read and write as their own. Collective to open and to close."""
+        checks.check_shared(local)
+        yield self._meet(_call("shared", local), local, lambda rows: rows[0].clone(), local.nbytes)
+        self._meet(Call("shared memory's close"), None, lambda _: None)
 
     @contextmanager
     def window(self, local: Tensor) -> Iterator[Window]:
         """Open a window that starts with the contents of `local` [n] on each rank. Collective to open and to close."""
         checks.check_window(local)
         call = Call("window", dtype=local.dtype)  # the sizes may differ between ranks
-        yield SimulatedWindow(self._group, self.rank, self._meet(call, local.clone(), list, local.nbytes))
+        yield SimulatedWindow(self._group, self.rank, self._meet(call, local.clone(), Memories, local.nbytes))
         self._meet(Call("window's close"), None, lambda _: None)
 
     def split(self, color: int | None, key: int = 0) -> "SimulatedCommunicator | None":
@@ -232,6 +252,10 @@ class SimulatedCommunicator:
 
         place = self._meet(Call("split"), (color, key), combine).get(self.rank)
         return None if place is None else SimulatedCommunicator(*place)
+
+    def alone(self) -> "SimulatedCommunicator":
+        """A communicator of this rank only; it takes no virtual time."""
+        return SimulatedCommunicator(self._group.offstage.part([self.rank]), 0)
 
     def failed(self) -> frozenset[int]:
         """Ranks of this communicator that are dead."""
@@ -263,6 +287,12 @@ class SimulatedCommunicator:
 
 def _call(name: str, x: Tensor, detail: str = "") -> Call:
     return Call(name, detail, tuple(x.shape), x.dtype)
+
+
+def _read(message: Message, out: Tensor) -> None:
+    if message.x.dtype != out.dtype or message.x.numel() != out.numel():
+        raise checks.misfit(message.source, checks.describe(message.x), out)
+    _fill(out.view(-1), message.x.view(-1))
 
 
 def _fill(x: Tensor, value: Tensor) -> None:

@@ -7,16 +7,16 @@ from contextlib import AbstractContextManager, contextmanager
 from torch import Tensor
 
 from anabranch.comm import records
-from anabranch.comm.base import Communicator, Feature, Json, Op, Window
+from anabranch.comm.base import Communicator, Feature, Json, Op, Request, Window
 
 
 class Counting:
     """Counts a rank's operations, and is otherwise the communicator that it wraps.
 
     `calls` and `nbytes` map an operation's name ("allreduce", "get", …) to how often it was called and how many bytes
-    this rank gave to it or, of `recv` and `get`, took. The counts are the algorithm's, the same in every world,
-    whatever a transport makes of them. A call counts when it begins, also if it then fails. The communicators of
-    `split` and `shrink` add to the same counts, so that one pair of counters holds all that a strategy did.
+    this rank gave to it or, of those that only receive or get, took. The counts are the algorithm's, the same in every
+    world, whatever a transport makes of them. A call counts when it begins, also if it then fails. The communicators of
+    `split`, `shrink` and `alone` add to the same counts, so that one pair of counters holds all that a strategy did.
     """
 
     rank: int
@@ -58,6 +58,21 @@ class Counting:
         self.nbytes["recv"] += out.nbytes
         return sender
 
+    def isend(self, x: Tensor, to: int, tag: int = 0) -> Request:
+        """See `Communicator.isend`."""
+        self._count("isend", x.nbytes)
+        return self._comm.isend(x, to, tag)
+
+    def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
+        """See `Communicator.irecv`. Counts what is to come when it begins."""
+        self._count("irecv", out.nbytes)
+        return self._comm.irecv(out, source, tag)
+
+    def shared(self, local: Tensor) -> AbstractContextManager[Tensor]:
+        """See `Communicator.shared`. What is read and written there is not counted."""
+        self._count("shared", local.nbytes)
+        return self._comm.shared(local)
+
     def window(self, local: Tensor) -> AbstractContextManager[Window]:
         """See `Communicator.window`. The window's operations are counted too."""
         self._count("window", local.nbytes)
@@ -73,6 +88,10 @@ class Counting:
         self._count("split", 0)
         part = self._comm.split(color, key)
         return None if part is None else self._wrap(part)
+
+    def alone(self) -> "Counting":
+        """See `Communicator.alone`. It adds to the same counts; making it is free, and not counted."""
+        return self._wrap(self._comm.alone())
 
     def failed(self) -> frozenset[int]:
         """See `Communicator.failed`. Asking is free: it is not counted."""
@@ -119,10 +138,6 @@ class _CountingWindow:
         """See `Window.local`."""
         return self._window.local
 
-    @local.setter
-    def local(self, value: Tensor) -> None:
-        self._window.local = value
-
     def get(self, owner: int, out: Tensor, start: int = 0) -> None:
         """See `Window.get`."""
         self._counting._count("get", out.nbytes)
@@ -137,6 +152,21 @@ class _CountingWindow:
         """See `Window.accumulate`."""
         self._counting._count("accumulate", x.nbytes)
         self._window.accumulate(owner, x, start)
+
+    def get_accumulate(self, owner: int, x: Tensor, out: Tensor, start: int = 0) -> None:
+        """See `Window.get_accumulate`."""
+        self._counting._count("get_accumulate", x.nbytes)
+        self._window.get_accumulate(owner, x, out, start)
+
+    def start_get(self, owner: int, out: Tensor, start: int = 0) -> Request:
+        """See `Window.start_get`."""
+        self._counting._count("start_get", out.nbytes)
+        return self._window.start_get(owner, out, start)
+
+    def start_accumulate(self, owner: int, x: Tensor, start: int = 0) -> Request:
+        """See `Window.start_accumulate`."""
+        self._counting._count("start_accumulate", x.nbytes)
+        return self._window.start_accumulate(owner, x, start)
 
     def fetch_add(self, owner: int, index: int, by: int) -> int:
         """See `Window.fetch_add`."""

@@ -71,6 +71,12 @@ def epoch_batches(n: int, epoch: int, rank: int, size: int, seed: int, batch_siz
     return list(torch.tensor_split(order, steps))
 
 
+def pass_batches(length: int, epoch: int, rank: int, seed: int, batch_size: int) -> list[Tensor]:
+    """As `epoch_batches`, of a shard of any `length`; how many batches there are depends on it alone."""
+    order = torch.randperm(length, generator=generator(_EPOCH_STREAM, seed, epoch, rank))
+    return list(torch.tensor_split(order, -(-length // batch_size)))
+
+
 def check_sharding(n: int, size: int, batch_size: int) -> None:
     """Check that `n` examples can be cut for `size` workers into batches of at most `batch_size`, none empty.
 

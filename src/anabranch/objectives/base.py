@@ -58,6 +58,10 @@ class Objective(Protocol):
         optimizer.step(gradient)
         return loss
 
+    def applied(self, weights: int) -> None:  # noqa: ARG002 - for those who charge it
+        """So many weights were updated with what came from elsewhere: a world in virtual time charges it here."""
+        return
+
     def is_finite(self) -> bool:
         """Whether no weight is infinite or NaN."""
         return bool(torch.isfinite(self.weights).all())

@@ -13,6 +13,9 @@ from anabranch.types import Batch
 Seconds = Callable[[int, bool], float]
 """Seconds of an undisturbed core for a step: of its examples, and whether the objective updates the weights itself."""
 
+Update = Callable[[int], float]
+"""Seconds of an undisturbed core for the update of so many weights."""
+
 
 class Charged(Objective):
     """`objective`, with a price: a step's examples are read, its gradient computed and the weights updated.
@@ -21,8 +24,11 @@ class Charged(Objective):
     update comes later, but is charged with it: for one that is sent elsewhere, too.
     """
 
-    def __init__(self, objective: Objective, comm: SimulatedCommunicator, pace: Pace, seconds: Seconds) -> None:
+    def __init__(
+        self, objective: Objective, comm: SimulatedCommunicator, pace: Pace, seconds: Seconds, update: Update
+    ) -> None:
         self._objective, self._comm, self._pace, self._seconds = objective, comm, pace, seconds
+        self._update = update
         self._known: dict[tuple[int, bool], float] = {}
 
     @property
@@ -41,6 +47,10 @@ class Charged(Objective):
         loss = self._objective.descend(batch, optimizer, again=again)
         self._charge(len(batch), fused=optimizer.momentum is not None)
         return loss
+
+    def applied(self, weights: int) -> None:
+        """Charge the update of so many weights: a parameter server's work."""
+        self._comm.elapse(self._pace.stretch(self._update(weights), self._comm.clock()), "updating")
 
     def is_finite(self) -> bool:
         """As the objective's."""

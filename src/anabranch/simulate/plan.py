@@ -8,6 +8,7 @@ from anabranch.config import Config
 from anabranch.data import Dataset
 from anabranch.models import DBN
 from anabranch.objectives.base import weight_dtype
+from anabranch.plans import servers
 from anabranch.simulate.loads import loads
 from anabranch.simulate.stage import Stage
 
@@ -25,7 +26,7 @@ def make_stage(config: Config, dataset: Dataset, cluster: Cluster, per_node: int
         dropout = config.finetuning.finetune_dropout
         network = model.classifier(dataset.classes, dropout=dropout, generator=torch.Generator())
     work = loads(config, dataset, model, network)
-    stage = Stage(cluster, config.parallel.workers, per_node, work, precision)
+    stage = Stage(cluster, config.parallel.workers, per_node, work, precision, servers(config))
     for name in work:
         stage.seconds(name)(1, True)
     _ = stage.world()  # refuses what a network cannot be, before hours of the first counts

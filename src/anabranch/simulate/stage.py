@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from anabranch.cluster import Cluster, Load, NetworkCosts, Pace, Placement, fates, losses, step_seconds
+from anabranch.cluster import Cluster, Load, NetworkCosts, Pace, Placement, fates, losses, step_seconds, update_seconds
 from anabranch.comm.base import Communicator
 from anabranch.comm.ledger import Account
 from anabranch.comm.simulated import SimulatedCommunicator, SimulatedWorld
 from anabranch.errors import UsageError
 from anabranch.objectives import Objective, Precision
-from anabranch.simulate.charged import Charged, Seconds
+from anabranch.simulate.charged import Charged, Seconds, Update
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,7 @@ class Stage:
         per_node: workers on each node; None: as many as it has cores.
         loads: what a step asks of a core, by the name of the task.
         precision: of the arithmetic.
+        servers: ranks that serve parameters; they come first, and take a core each.
     """
 
     cluster: Cluster
@@ -30,26 +31,32 @@ class Stage:
     per_node: int | None
     loads: Mapping[str, Load]
     precision: Precision
+    servers: int = 0
+
+    @property
+    def ranks(self) -> int:
+        """Servers and workers."""
+        return self.servers + self.workers
 
     @cached_property
     def placement(self) -> Placement:
         """Who sits where."""
-        return Placement(self.cluster.nodes, self.workers, self.per_node)
+        return Placement(self.cluster.nodes, self.ranks, self.per_node)
 
     def world(self, *, spans: int = 0, start: Sequence[Account] = ()) -> SimulatedWorld:
-        """A world of these workers, as `SimulatedWorld` describes `spans` and `start`."""
-        lost = losses(self.cluster, self.workers)
+        """A world of these ranks, as `SimulatedWorld` describes `spans` and `start`."""
+        lost = losses(self.cluster, self.ranks)
         if start:  # what was lost before the checkpoint is not lost again
             lost = {rank: [(at, delay) for at, delay in lost[rank] if at >= start[rank].clock] for rank in lost}
         costs = NetworkCosts(self.cluster, self.placement, lost)
-        return SimulatedWorld(self.workers, costs, fates=fates(self.cluster, self.workers), spans=spans, start=start)
+        return SimulatedWorld(self.ranks, costs, fates=fates(self.cluster, self.ranks), spans=spans, start=start)
 
     def staged(self, objective: Objective, name: str, comm: Communicator) -> Objective:
         """`objective` of the task so named, charged to the clock of this worker."""
         if not isinstance(comm, SimulatedCommunicator):
             raise UsageError(f"{type(comm).__name__} has no virtual clock to charge: run in a SimulatedWorld.")
         pace = Pace(self.cluster, self.placement, comm.world_rank)
-        return Charged(objective, comm, pace, self.seconds(name))
+        return Charged(objective, comm, pace, self.seconds(name), self.update(name))
 
     def seconds(self, name: str) -> Seconds:
         """What a step of the task so named takes an undisturbed core."""
@@ -58,3 +65,8 @@ class Stage:
             return step_seconds(self.cluster.compute, load, batch, self.precision, fused=fused)
 
         return partial(seconds, self.loads[name])
+
+    def update(self, name: str) -> Update:
+        """What an update of weights takes a core that serves the task so named."""
+        compute, load = self.cluster.compute, self.loads[name]
+        return lambda weights: update_seconds(compute, load, weights, self.precision)

@@ -33,6 +33,7 @@ from anabranch.progress import Display, Silence
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.uncomputed import Uncomputed
 from anabranch.strategies import EpochReport, Shard, Silent, Stopping, Strategy, Task, carry_out
+from anabranch.strategies.served import survivors
 from anabranch.types import Batch, Step
 
 
@@ -148,14 +149,19 @@ class Timing:
         for timed in self.tasks:
             group: SimulatedCommunicator | None = comm
             if timed.name == FINE_TUNING:
-                group = comm.split(0 if comm.rank < timed.workers else None)
+                living = self._living(comm)
+                workers = min(timed.workers, living.size - self.stage.servers)
+                group = living.split(0 if living.rank < self.stage.servers + workers else None)
             if group is not None:
                 self._carry_out(timed, group, keeper)
-        comm.barrier()
+        self._living(comm).barrier()
         return keeper.tasks
+
+    def _living(self, comm: SimulatedCommunicator) -> SimulatedCommunicator:
+        return survivors(comm, self.stage.servers) if self.stage.servers else comm
 
     def _carry_out(self, timed: TimedTask, comm: SimulatedCommunicator, keeper: Timekeeper) -> None:
         objective = self.stage.staged(Uncomputed(timed.load.parameters, self.dtype), timed.name, comm)
-        shard = Shard.of(Lengths(self.examples), comm, timed.batch, self.seed, self.dtype)
-        task = Task(objective, shard, timed.stopping, seed=timed.seed(comm.rank), name=timed.name, monitor=keeper)
+        shard = Shard.at(Lengths(self.examples), comm, self.stage.servers, timed.batch, self.seed, self.dtype)
+        task = Task(objective, shard, timed.stopping, seed=timed.seed(shard.rank), name=timed.name, monitor=keeper)
         carry_out(timed.strategy, task, comm, keeper)

@@ -4,6 +4,11 @@ from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Staged, Strategy, as_it_is, carry_out
 from anabranch.strategies.catalogue import CATALOGUE, strategy
+from anabranch.strategies.downpour import Downpour
+from anabranch.strategies.elastic import Elastic, ElasticSync
+from anabranch.strategies.fetch_push import FetchAdd, FetchPut
+from anabranch.strategies.hogwild import Hogwild
+from anabranch.strategies.hosting import Hosting
 from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
 from anabranch.strategies.shard import Shard
 from anabranch.strategies.stopping import Convergence, FixedEpochs, Stopping
@@ -14,8 +19,15 @@ __all__ = [
     "Allreduce",
     "Averaging",
     "Convergence",
+    "Downpour",
+    "Elastic",
+    "ElasticSync",
     "EpochReport",
+    "FetchAdd",
+    "FetchPut",
     "FixedEpochs",
+    "Hogwild",
+    "Hosting",
     "Journal",
     "Monitor",
     "Shard",

@@ -1,13 +1,19 @@
 """The catalogue: every strategy by its name on the command line."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from anabranch.errors import UsageError, unknown_name
 from anabranch.optim import Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Strategy
+from anabranch.strategies.downpour import Downpour
+from anabranch.strategies.elastic import Elastic, ElasticSync
+from anabranch.strategies.fetch_push import FetchAdd, FetchPut
+from anabranch.strategies.hogwild import Hogwild
+from anabranch.strategies.hosting import Hosting
 
 
 @dataclass(frozen=True)
@@ -15,25 +21,56 @@ class Options:
     """What the command line may say to a strategy beside its update rule; None where it says nothing."""
 
     every: int | None = None
+    fetch_every: int | None = None
+    push_every: int | None = None
+    overlap: bool | None = None
+    warm_start: float | None = None
+    elasticity: float | None = None
+    hosting: Hosting | None = None
 
 
-def _allreduce(rule: Rule, options: Options) -> Strategy:
-    if options.every is not None:
-        raise UsageError(
-            f"--every {options.every} does not go with --strategy allreduce, which averages at every step: "
-            "use --strategy averaging."
-        )
-    return Allreduce(rule)
+@dataclass(frozen=True)
+class Entry:
+    """A strategy in the catalogue.
+
+    Attributes:
+        make: the strategy, from its update rule and the options that were given, under the strategy's own names.
+        takes: which options it has, and what it calls them.
+        hosted: whether its parameters may be on servers, or in windows.
+        additive: whether owners only add to its parameters, so that momentum is none of the defaults.
+    """
+
+    make: Callable[..., Strategy]
+    takes: dict[str, str]
+    hosted: bool = False
+    additive: bool = False
 
 
-def _averaging(rule: Rule, options: Options) -> Strategy:
-    return Averaging(rule, options.every)
+_DOWNPOUR = {"fetch_every": "n_fetch", "push_every": "n_push", "overlap": "overlap", "warm_start": "warm_start"}
+_ELASTIC = {"every": "every", "elasticity": "elasticity"}
+_HOSTED = {"hosting": "hosting"}
 
-
-CATALOGUE: dict[str, Callable[[Rule, Options], Strategy]] = {
-    "allreduce": _allreduce,
-    "averaging": _averaging,
+CATALOGUE: dict[str, Entry] = {
+    "allreduce": Entry(Allreduce, {}),
+    "averaging": Entry(Averaging, {"every": "every"}),
+    "downpour": Entry(Downpour, _DOWNPOUR | _HOSTED, hosted=True, additive=True),
+    "easgd": Entry(Elastic, _ELASTIC | _HOSTED, hosted=True),
+    "easgd-sync": Entry(ElasticSync, _ELASTIC),
+    "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True),
+    "fetch-put": Entry(FetchPut, _HOSTED, hosted=True),
+    "hogwild": Entry(Hogwild, {}, additive=True),
 }
+
+
+def find(name: str) -> Entry:
+    """The entry called `name`.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if name not in CATALOGUE:
+        raise unknown_name("strategy", name, CATALOGUE)
+    return CATALOGUE[name]
 
 
 def strategy(name: str, rule: Rule, options: Options) -> Strategy:
@@ -42,6 +79,24 @@ def strategy(name: str, rule: Rule, options: Options) -> Strategy:
     Raises:
         UsageError: no such name, or an option that the strategy does not have.
     """
-    if name not in CATALOGUE:
-        raise unknown_name("strategy", name, CATALOGUE)
-    return CATALOGUE[name](rule, options)
+    entry, given = find(name), _given(options)
+    for option, value in given.items():
+        if option not in entry.takes:
+            raise _foreign(option, value, name)
+    return entry.make(rule, **{entry.takes[option]: value for option, value in given.items()})
+
+
+def _given(options: Options) -> dict[str, Any]:
+    values = {f.name: getattr(options, f.name) for f in fields(options)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _foreign(option: str, value: Any, name: str) -> UsageError:
+    those = ", ".join(each for each, entry in sorted(CATALOGUE.items()) if option in entry.takes)
+    if isinstance(value, Hosting):
+        said = f"--server {value}"
+    elif isinstance(value, bool):
+        said = f"--{option}"
+    else:
+        said = f"--{option.replace('_', '-')} {value}"
+    return UsageError(f"{said} does not go with --strategy {name}: it goes with {those}.")

@@ -1,7 +1,7 @@
 """What a task tells the outside, and what the outside may ask of it: progress, checkpoints, a wish to stop."""
 
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import Tensor
 
@@ -62,6 +62,10 @@ class Monitor(Protocol):
         """An epoch has ended on all ranks."""
         ...
 
+    def on_traffic(self, traffic: dict[str, Any]) -> None:
+        """The books of a task whose workers went at their own pace: see `anabranch.server.traffic`."""
+        ...
+
     def checkpoint_due(self) -> bool:
         """Whether this rank wants a checkpoint at the end of this epoch."""
         ...
@@ -102,6 +106,9 @@ class Silent:
         """Ignore it."""
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Ignore it."""
+
+    def on_traffic(self, traffic: dict[str, Any]) -> None:
         """Ignore it."""
 
     def checkpoint_due(self) -> bool:

@@ -1,7 +1,7 @@
 """A rank's part of the training data, and how an epoch cuts it into batches."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 from anabranch.comm.base import Communicator
 from anabranch.data import sharding
 from anabranch.types import Batch
+
+SERVES = -1  # the rank, among the workers, of one that is no worker
 
 
 class Rows(Protocol):
@@ -34,11 +36,13 @@ class Shard:
         source: the rows.
         members: [n] int64, this rank's rows of `source`.
         total: examples on all ranks together.
-        rank: of this rank.
-        size: number of ranks.
+        rank: of this rank among the workers, or SERVES.
+        size: number of workers.
         batch_size: the most examples of a batch, per rank.
         seed: of the order in which an epoch visits them.
         dtype: of the batches.
+        whole: the rows of all ranks, where `source` holds this rank's alone.
+        adopted: how many of `members` were another's.
     """
 
     source: Rows
@@ -49,30 +53,64 @@ class Shard:
     batch_size: int
     seed: int
     dtype: torch.dtype = torch.float32
+    whole: Rows | None = None
+    adopted: int = 0
+
+    @classmethod
+    def at(
+        cls,
+        source: Rows,
+        comm: Communicator,
+        servers: int,
+        batch_size: int,
+        seed: int,
+        dtype: torch.dtype = torch.float32,
+    ) -> "Shard":
+        """The shard of `source` that falls to this rank under `seed`, the same division on every rank.
+
+        The first `servers` ranks serve, and get no examples.
+
+        Raises:
+            UsageError: more workers than examples, or (when it is cut into batches) a batch larger than a shard.
+        """
+        workers, number = comm.size - servers, comm.rank - servers
+        members = torch.empty(0, dtype=torch.int64)
+        if number >= 0:
+            members = sharding.shard(len(source), number, workers, seed)
+        return cls(source, members, len(source), max(number, SERVES), workers, batch_size, seed, dtype)
 
     @classmethod
     def of(
         cls, source: Rows, comm: Communicator, batch_size: int, seed: int, dtype: torch.dtype = torch.float32
     ) -> "Shard":
-        """The shard of `source` that falls to this rank under `seed`, the same division on every rank.
+        """As `at`, where every rank works."""
+        return cls.at(source, comm, 0, batch_size, seed, dtype)
 
-        Raises:
-            UsageError: more workers than examples, or (when it is cut into batches) a batch larger than a shard.
-        """
-        members = sharding.shard(len(source), comm.rank, comm.size, seed)
-        return cls(source, members, len(source), comm.rank, comm.size, batch_size, seed, dtype)
+    def adopting(self, dead: frozenset[int]) -> "Shard":
+        """This rank's own shard, with its part of those of the ranks that are dead: all the living share them."""
+        alive = [rank for rank in range(self.size) if rank not in dead]
+        place = alive.index(self.rank)
+        own, *others = (sharding.shard(self.total, rank, self.size, self.seed) for rank in (self.rank, *sorted(dead)))
+        members = torch.cat([own, *(rows[place :: len(alive)] for rows in others)])
+        return replace(
+            self, source=self.whole or self.source, members=members, whole=None, adopted=len(members) - len(own)
+        )
 
     def __len__(self) -> int:
         return len(self.members)
 
     @property
     def steps(self) -> int:
-        """Batches an epoch, on every rank."""
-        return sharding.steps_per_epoch(self.total, self.size, self.batch_size)
+        """Batches an epoch: on every rank; or, of a rank that serves, of all the others together."""
+        each = sharding.steps_per_epoch(self.total, self.size, self.batch_size)
+        return each * self.size if self.rank == SERVES else each
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Each example of the shard once, in an order of the epoch's own."""
-        positions = sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size)
+        if self.adopted:
+            positions = sharding.pass_batches(len(self), epoch, self.rank, self.seed, self.batch_size)
+        else:
+            positions = sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size)
         rows = self.members[torch.cat(positions)]
         for batch in torch.split(rows, [len(batch) for batch in positions]):
             yield self.source.take(batch, self.dtype)

@@ -1,11 +1,14 @@
 """What a strategy is given: an objective, this rank's batches, and when to end.
 
 Stopping is data, and every decision that ranks must share (the end, a checkpoint, an interruption) is taken in one
-place: `_end_epoch`, after one small allreduce. A rank that left its loop alone would leave the others waiting.
+place. Ranks in step take it together: `_end_epoch`, after one small allreduce; a rank that left its loop alone would
+leave the others waiting. Ranks at their own pace (`passes`) leave it to one of them: see `clerk.py`.
 """
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -92,10 +95,9 @@ class Task:
         Raises:
             Interrupted: a signal came on some rank; a checkpoint was written.
         """
-        while not (self.errors and self.stopping.done(self.errors)):
+        while not self.is_done:
             self.objective.start_epoch(derive_seed(self._seed, self.epoch))
-            for optimizer in self._optimizers:
-                optimizer.advance(self.epoch)
+            self.advance(self.epoch)
             self._loss_sum, self._examples = 0.0, 0
             yield self.shard.batches(self.epoch)
             self._end_epoch(comm)
@@ -106,37 +108,99 @@ class Task:
         Raises:
             DivergedError: the loss is not finite.
         """
+        return self.tally(loss, len(batch))
+
+    def tally(self, loss: float, examples: int) -> Step:
+        """As `step`, of an update with so many examples and their mean loss."""
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
-        step = Step(self._steps, self.epoch, loss, len(batch))
+        step = Step(self._steps, self.epoch, loss, examples)
         self._steps += 1
-        self._loss_sum += loss * len(batch)
-        self._examples += len(batch)
+        self._loss_sum += loss * examples
+        self._examples += examples
         self._monitor.on_step(step)
         return step
 
-    def _end_epoch(self, comm: Communicator) -> None:
+    @property
+    def is_done(self) -> bool:
+        """Whether the stopping criterion is met."""
+        return bool(self.errors) and self.stopping.done(self.errors)
+
+    def passes(self) -> Iterator[Batch]:
+        """The batches of one pass over this rank's shard after another, without end: for a rank at its own pace."""
+        for number in itertools.count(self.epoch):
+            self.objective.start_epoch(derive_seed(self._seed, number))
+            yield from self.shard.batches(number)
+
+    def advance(self, epoch: int) -> None:
+        """Bring the schedules of all optimizers to `epoch`, counted from 0."""
+        for optimizer in self._optimizers:
+            optimizer.advance(epoch)
+
+    def end_epoch(self, loss: float, examples: int) -> bool:
+        """An epoch of `examples` with this mean loss has ended, as the caller alone has found; whether it is the last.
+
+        The error that the stopping criterion watches is the loss.
+
+        Raises:
+            DivergedError: the weights are not finite.
+        """
+        self.check_finite()
+        return self._conclude(loss, loss, examples, "loss" if self._measure else self._quantity)
+
+    def check_finite(self) -> None:
+        """Refuse to go on with weights that are infinite or NaN.
+
+        Raises:
+            DivergedError: they are.
+        """
         if not self.objective.is_finite():
             raise self._diverged("the weights became infinite or NaN")
+
+    def signal(self) -> int:
+        """The number of the signal that asked this process to stop, or 0."""
+        return self._monitor.stop_signal()
+
+    def checkpoint_due(self) -> bool:
+        """Whether this rank wants a checkpoint."""
+        return self._monitor.checkpoint_due()
+
+    def save(self, comm: Communicator) -> None:
+        """Write a checkpoint, together with all ranks of `comm`."""
+        self._monitor.save(self._state(), comm)
+
+    def report(self, traffic: dict[str, Any]) -> None:
+        """Hand the books of asynchronous work to the monitor."""
+        self._monitor.on_traffic(traffic)
+
+    def interrupted(self, signal_number: int) -> Interrupted:
+        """The error with which a task ends early; a checkpoint must have been written."""
+        return Interrupted(signal_number, f"stopped by a signal in {self.name} after epoch {self.epoch}.")
+
+    def _end_epoch(self, comm: Communicator) -> None:
+        self.check_finite()
         error_sum, error_count = self._measure() if self._measure else (self._loss_sum, self._examples)
         sums = torch.tensor([error_sum, error_count, self._loss_sum, self._examples], dtype=torch.float64)
         comm.allreduce(sums, op="sum")
         wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
         comm.allreduce(wishes, op="max")
         error = self._finish(float(sums[0] / sums[1]))
-        self.errors.append(error)
-        last = self.stopping.done(self.errors)
-        loss, examples = float(sums[2] / sums[3]), int(sums[3])
-        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
-        self._monitor.on_epoch(
-            EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last, self._quantity)
-        )
+        last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)
         if signal_number or checkpoint_due or last:
-            self._monitor.save(self._state(), comm)
+            self.save(comm)
         if signal_number:
             comm.barrier()  # The first rank that leaves may end the world: all must have saved by then.
-            raise Interrupted(signal_number, f"stopped by a signal in {self.name} after epoch {self.epoch}.")
+            raise self.interrupted(signal_number)
+
+    def _conclude(self, error: float, loss: float, examples: int, quantity: str) -> bool:
+        self.errors.append(error)
+        last = self.stopping.done(self.errors)
+        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
+        self._monitor.on_epoch(
+            EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last, quantity)
+        )
+        return last
 
     def _state(self) -> TaskState:
         tensors = dict(self._kept)

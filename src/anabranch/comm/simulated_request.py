@@ -1,0 +1,56 @@
+"""Operations of simulated ranks that go on while their rank computes."""
+
+from collections.abc import Callable
+
+from anabranch.comm.mailbox import Expectation, Mailbox, Message
+from anabranch.errors import PeerLost
+
+Read = Callable[[Message], None]
+"""Copies a message to where its receiver wants it, or raises."""
+
+
+class Sending:
+    """A message under way: done when its receiver has taken it."""
+
+    def __init__(self, mailbox: Mailbox, message: Message) -> None:
+        self._mailbox, self._message = mailbox, message
+
+    def done(self) -> bool:
+        """Whether it was taken.
+
+        Raises:
+            PeerLost: the receiver has died before.
+        """
+        if not self._message.taken and self._message.to in (lost := self._message.group.lost()):
+            self._mailbox.withdraw(self._message)
+            raise PeerLost(lost)
+        return self._message.taken
+
+    def wait(self) -> None:
+        """Stand still until it was taken."""
+        if not self.done():
+            self._mailbox.stand(self._message)
+
+
+class Receiving:
+    """A message that is expected: done when it has come and was copied."""
+
+    def __init__(self, mailbox: Mailbox, wanted: Expectation, read: Read) -> None:
+        self._mailbox, self._wanted, self._read, self._over = mailbox, wanted, read, False
+
+    def done(self) -> bool:
+        """Whether it is here; then it was copied.
+
+        Raises:
+            PeerLost: its sender has died, and nothing is under way.
+            CommunicationError: it does not fit.
+        """
+        if not self._over and self._mailbox.is_there(self._wanted):
+            self.wait()
+        return self._over
+
+    def wait(self) -> None:
+        """Stand still until it is here."""
+        if not self._over:
+            self._over = True
+            self._read(self._mailbox.take(self._wanted, None, frozenset()))

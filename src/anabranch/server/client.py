@@ -1,0 +1,102 @@
+"""The worker's side of served parameters: each server rank holds shards, and answers whoever asks first."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from anabranch.comm.base import Communicator, Request
+from anabranch.server.messages import ANSWER, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.partition import Partition
+from anabranch.server.traffic import Labour
+from anabranch.server.transport import Every, Heard, Note
+
+
+class Client:
+    """One worker's way to the shards: see `anabranch.server.transport.Transport`. Ranks 0, 1, … are the servers."""
+
+    def __init__(self, comm: Communicator, shards: Partition) -> None:
+        self.heard, self.staleness = Heard(), Counter[int]()
+        self._comm, self._shards = comm, shards
+        self._taken, self._why = 0, 0
+
+    def start_fetch(self, out: Tensor, taken: int) -> "_Fetching":
+        """Get the parameters into `out` [P]."""
+        self._taken = taken
+        return _Fetching(self, out)
+
+    def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
+        """Push `x` [P]; the books are the first server's, so the note goes with the first shard."""
+        sent: list[Request] = []
+        for number, (piece, version) in enumerate(zip(self._shards.pieces, versions, strict=True)):
+            told = note if number == 0 else Note()
+            sent.append(self.ask(piece.owner, Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken)))
+            sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, PAYLOAD))
+        return Every(sent)
+
+    def wish(self, why: int) -> None:
+        """Have the next request tell that all should stop."""
+        self._why = why
+
+    def ask(self, server: int, what: Ask) -> Request:
+        """Get a request under way."""
+        return self._comm.isend(what.tensor(), server, REQUEST)
+
+    def roster(self, workers: int) -> frozenset[int]:
+        """The workers, counted from 0, that are known to be dead."""
+        self.ask(0, Ask(Kind.ROSTER, taken=self._taken)).wait()
+        dead = torch.zeros(workers, dtype=torch.int64)
+        self._comm.recv(dead, 0, ANSWER)
+        return frozenset(dead.nonzero().view(-1).tolist())
+
+    def farewell(self, labour: Labour, out: Tensor) -> tuple[Final, list[float]]:
+        """Tell all servers that this worker has ended; when all have, get the final parameters into `out` [P].
+
+        Returns why the task has ended, and the errors of its epochs.
+        """
+        for server in range(self._shards.owners):
+            self.ask(server, Ask(Kind.FAREWELL, taken=self._taken)).wait()
+        self._comm.send(torch.tensor(labour.numbers(), dtype=torch.float64), 0, PAYLOAD)
+        header = Final.room()
+        self._comm.recv(header, 0, FINAL)
+        final = Final.read(header)
+        errors = torch.zeros(final.epochs, dtype=torch.float64)
+        if final.epochs:
+            self._comm.recv(errors, 0, FINAL)
+        for piece in self._shards.pieces:
+            self._comm.recv(out[piece.start : piece.stop], piece.owner, WEIGHTS)
+        return final, errors.tolist()
+
+
+class _Fetching(Every):
+    """Shards on their way, each with the header that says its version."""
+
+    def __init__(self, client: Client, out: Tensor) -> None:
+        comm, pieces = client._comm, client._shards.pieces
+        requests: list[Request] = []
+        self._headers = [Answer.room() for _ in pieces]
+        for number, piece in enumerate(pieces):
+            ask = Ask(Kind.FETCH, number, taken=client._taken, stop=client._why)
+            requests.append(client.ask(piece.owner, ask))
+        for header, piece in zip(self._headers, pieces, strict=True):
+            requests.append(comm.irecv(header, piece.owner, ANSWER))
+            requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, WEIGHTS))
+        super().__init__(requests)
+        self._client = client
+        self.versions: Sequence[int] = ()
+
+    def done(self) -> bool:
+        if super().done():
+            self._hear()
+            return True
+        return False
+
+    def wait(self) -> None:
+        super().wait()
+        self._hear()
+
+    def _hear(self) -> None:
+        answers = [Answer.read(header) for header in self._headers]
+        self.versions = [answer.version for answer in answers]
+        self._client.heard = Heard(answers[0].examples, answers[0].stop, answers[0].deaths)

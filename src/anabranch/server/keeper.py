@@ -1,0 +1,227 @@
+"""The server's side of served parameters: one rank's shards, and the loop in which it serves whoever comes, in turn."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from anabranch.comm.base import Communicator, Request
+from anabranch.errors import PeerLost
+from anabranch.optim import FlatOptimizer
+from anabranch.server.messages import ANSWER, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.partition import Partition, Piece
+from anabranch.server.traffic import Labour
+from anabranch.server.transport import Heard
+from anabranch.server.update import Add, Descend, Put, Update
+
+
+class Shelf:
+    """The shards of one owner: weights, versions, and what the update rule keeps of them.
+
+    Args:
+        pieces: the shards.
+        weights: [P], all weights at the start; nothing else of them is kept.
+        update: what a push does.
+        optimizer: makes a rule's optimizer for the weights [n] of one shard.
+    """
+
+    def __init__(
+        self,
+        pieces: list[Piece],
+        weights: Tensor,
+        update: Update,
+        optimizer: Callable[[Descend, Tensor], FlatOptimizer],
+    ) -> None:
+        self.memory = torch.cat([weights[p.start : p.stop] for p in pieces]) if pieces else weights[:0].clone()
+        self.versions = [0] * len(pieces)
+        self.staleness: Counter[int] = Counter()
+        self._pieces, self._update = pieces, update
+        self._parts = [self.memory[p.offset : p.offset + p.length] for p in pieces]
+        self._rules = [optimizer(update, part) for part in self._parts] if isinstance(update, Descend) else []
+
+    def read(self, slot: int) -> Tensor:
+        """A copy of a shard's weights."""
+        return self._parts[slot].clone()
+
+    def apply(self, slot: int, x: Tensor, base: int) -> None:
+        """Do to a shard what a push of `x`, computed from its version `base`, does."""
+        match self._update:
+            case Descend():
+                self._rules[slot].step(x)
+            case Add():
+                self._parts[slot].add_(x)
+            case Put():
+                self._parts[slot].copy_(x)
+        self.staleness[self.versions[slot] - base] += 1
+        self.versions[slot] += 1
+
+
+@dataclass
+class Worker:
+    """What a server knows of a worker: its number, counted from 0, and examples that it has begun, and were applied."""
+
+    number: int
+    taken: int = 0
+    applied: int = 0
+
+
+class Books:
+    """What the first server tells to those who ask, and hears. Other servers keep none: they use these, empty."""
+
+    def heard(self) -> Heard:
+        """How the task stands."""
+        return Heard()
+
+    def applied(self, examples: int, loss: float) -> None:
+        """A push was applied with so many examples and so great a sum of losses."""
+
+    def stopped(self, why: int) -> None:
+        """A worker had a signal to stop."""
+
+    def died(self, worker: Worker) -> None:
+        """A worker has died."""
+
+
+class Keeper:
+    """Serves the shards of this rank until every worker has said farewell or died.
+
+    Args:
+        comm: ranks 0, 1, … are the servers, the others workers.
+        shards: how the parameters are cut, over all servers.
+        shelf: of this rank.
+        workers: those that are alive, by their rank.
+        crew: how many workers there were at first.
+        books: of the task.
+        charge: told how many weights were updated, for worlds in which that takes virtual time.
+        meet: what the other servers do with the first one's REST.
+    """
+
+    def __init__(
+        self,
+        comm: Communicator,
+        shards: Partition,
+        shelf: Shelf,
+        workers: dict[int, Worker],
+        crew: int,
+        books: Books,
+        charge: Callable[[int], None],
+        meet: Callable[[Ask], None],
+    ) -> None:
+        self.labours: list[Labour] = []
+        self._comm, self._shards, self._shelf, self._books = comm, shards, shelf, books
+        self._charge, self._meet = charge, meet
+        self._workers, self._working, self._leaving = workers, set(workers), list[int]()
+        self._crew, self._open = crew, comm.rank != 0
+        self._answers: list[tuple[int, Request]] = []
+        self._header = Ask.room()
+
+    def serve(self) -> Iterator[tuple[int, float]]:
+        """Serve; yields the examples and the loss of every push that brings some.
+
+        The others go on until the first server has closed, so that nobody waits for one that has left.
+
+        Raises:
+            PeerLost: another server is dead.
+        """
+        while self._working or self._open:
+            try:
+                source = self._comm.recv(self._header, None, REQUEST)
+                done = self._obey(source, Ask.read(self._header))
+            except PeerLost as lost:
+                self._bury(lost)
+                continue
+            if done is not None:
+                yield done
+
+    def dismiss(self, final: Final, errors: list[float]) -> None:
+        """Answer the farewells: why the task has ended, its errors, and the final weights."""
+        for rank in self._leaving:
+            try:
+                if self._comm.rank == 0:
+                    self._comm.send(final.tensor(), rank, FINAL)
+                    if errors:
+                        self._comm.send(torch.tensor(errors, dtype=torch.float64), rank, FINAL)
+                for piece in self._shards.of(self._comm.rank):
+                    self._comm.send(self._shelf.read(piece.slot), rank, WEIGHTS)
+            except PeerLost as lost:
+                self._bury(lost)
+        self._prune()
+
+    def call(self, epoch: int, *, save: bool = False, close: bool = False) -> None:
+        """As the first server, ask the others to bring their shards together, at the end of an epoch or of the task."""
+        for server in range(1, self._shards.owners):
+            self._comm.send(Ask(Kind.REST, piece=close, version=epoch, examples=save).tensor(), server, REQUEST)
+
+    def _obey(self, source: int, ask: Ask) -> tuple[int, float] | None:
+        if ask.kind == Kind.REST:
+            self._open = not ask.piece
+            if self._open:  # at the end everybody comes by itself
+                self._meet(ask)
+            return None
+        if ask.stop:
+            self._books.stopped(ask.stop)
+        worker = self._workers[source]
+        worker.taken = max(worker.taken, ask.taken)
+        match ask.kind:
+            case Kind.FETCH:
+                self._answer(source, self._shards.pieces[ask.piece])
+            case Kind.PUSH:
+                return self._take(source, ask, worker)
+            case Kind.ROSTER:
+                alive = {self._workers[rank].number for rank in (*self._working, *self._leaving)}
+                dead = [number not in alive for number in range(self._crew)]
+                self._comm.send(torch.tensor(dead, dtype=torch.int64), source, ANSWER)
+            case Kind.FAREWELL:
+                self._part(source)
+        return None
+
+    def _answer(self, source: int, piece: Piece) -> None:
+        heard = self._books.heard()
+        answer = Answer(self._shelf.versions[piece.slot], heard.examples, heard.stop, heard.deaths)
+        self._prune()
+        for x, tag in ((answer.tensor(), ANSWER), (self._shelf.read(piece.slot), WEIGHTS)):
+            self._answers.append((source, self._comm.isend(x, source, tag)))
+
+    def _take(self, source: int, ask: Ask, worker: Worker) -> tuple[int, float] | None:
+        piece = self._shards.pieces[ask.piece]
+        x = torch.empty_like(self._shelf.read(piece.slot))
+        self._comm.recv(x, source, PAYLOAD)
+        self._shelf.apply(piece.slot, x, ask.version)
+        self._charge(piece.length)
+        worker.applied += ask.examples
+        if not ask.examples:
+            return None
+        self._books.applied(ask.examples, ask.loss)
+        return ask.examples, ask.loss
+
+    def _part(self, source: int) -> None:
+        if self._comm.rank == 0:
+            numbers = torch.zeros(len(Labour().numbers()), dtype=torch.float64)
+            self._comm.recv(numbers, source, PAYLOAD)
+            self.labours.append(Labour.of(numbers.tolist()))
+        self._working.discard(source)
+        self._leaving.append(source)
+
+    def _bury(self, lost: PeerLost) -> None:
+        """Go on without the workers that are lost."""
+        servers = frozenset(rank for rank in lost.ranks if rank < self._shards.owners)
+        if servers:
+            raise PeerLost(servers) from lost
+        for rank in lost.ranks & self._working:
+            self._working.discard(rank)
+            self._books.died(self._workers[rank])
+        self._leaving = [rank for rank in self._leaving if rank not in lost.ranks]
+        self._answers = [(to, request) for to, request in self._answers if to not in lost.ranks]
+
+    def _prune(self) -> None:
+        """Forget the answers that have come."""
+        kept = []
+        for to, request in self._answers:
+            try:
+                if not request.done():
+                    kept.append((to, request))
+            except PeerLost:
+                continue  # its death will be heard of by the next recv
+        self._answers = kept

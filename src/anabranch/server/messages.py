@@ -1,0 +1,90 @@
+"""What workers and servers say to each other where parameters are served.
+
+Every request is one header, whose numbers are exact as float64 up to 2^53; a push is followed by its weights. A server
+answers a fetch, and a farewell when all workers have ended, with a header and weights.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Self
+
+import torch
+from torch import Tensor
+
+REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL = range(100, 105)  # tags
+
+
+class Kind(IntEnum):
+    """Of a request."""
+
+    FETCH = 0
+    PUSH = 1
+    ROSTER = 2
+    FAREWELL = 3
+    REST = 4  # from the first server to the others: let all servers bring their shards together
+
+
+@dataclass(frozen=True)
+class _Header:
+    def tensor(self) -> Tensor:
+        """[fields] float64."""
+        return torch.tensor([float(value) for value in vars(self).values()], dtype=torch.float64)
+
+    @classmethod
+    def room(cls) -> Tensor:
+        """Memory for one."""
+        return torch.zeros(len(cls.__dataclass_fields__), dtype=torch.float64)
+
+    @classmethod
+    def read(cls, x: Tensor) -> Self:
+        """What `tensor()` gave."""
+        values = zip(cls.__dataclass_fields__.values(), x.tolist(), strict=True)
+        return cls(*(value if f.type is float else int(value) for f, value in values))
+
+
+@dataclass(frozen=True)
+class Ask(_Header):
+    """A request.
+
+    Attributes:
+        kind: of it.
+        piece: the shard's number.
+        version: of the shard that a push was computed from.
+        examples: in a push.
+        loss: summed over them.
+        taken: examples that the worker has begun since the task began.
+        stop: 128 and the number of a signal that the worker had, or 0.
+    """
+
+    kind: int
+    piece: int = 0
+    version: int = 0
+    examples: int = 0
+    loss: float = 0.0
+    taken: int = 0
+    stop: int = 0
+
+
+@dataclass(frozen=True)
+class Answer(_Header):
+    """To a fetch.
+
+    Attributes:
+        version: of the shard.
+        examples: used by all workers since the task began.
+        stop: whether to, and why.
+        deaths: of workers.
+    """
+
+    version: int
+    examples: int
+    stop: int
+    deaths: int
+
+
+@dataclass(frozen=True)
+class Final(_Header):
+    """To a farewell: why the task has ended, and how many errors of epochs follow."""
+
+    stop: int
+    epochs: int

@@ -1,0 +1,61 @@
+"""Whether windows do for a parameter server here: tried out, for no library tells."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from anabranch.comm.base import Communicator, Feature
+from anabranch.errors import UsageError
+
+BUSY = 0.1  # seconds for which the owner keeps away from MPI
+QUICK = BUSY / 4  # seconds within which another rank must be able to read and add meanwhile
+LENGTH = 1 << 18  # elements: one megabyte
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a trial has shown: whether windows work, and why it says so."""
+
+    works: bool
+    reason: str
+
+
+def probe(comm: Communicator) -> Finding:
+    """Have rank 0 compute for a while, and see whether the others reach its window meanwhile. Collective.
+
+    Raises:
+        UsageError: they do not, and there is no rank to spare that could serve.
+    """
+    if comm.size == 1:
+        return Finding(True, "there is one rank")
+    if Feature.WINDOW not in comm.provides:
+        return _served(comm, "the ranks are on several nodes, where windows stall until their owner calls MPI")
+    slowest = torch.tensor(_try(comm), dtype=torch.float64)
+    comm.allreduce(slowest, op="max")
+    seconds = float(slowest)
+    said = f"1 MB was read and added to in {1e3 * seconds:.1f} ms while its owner computed for {1e3 * BUSY:.0f} ms"
+    return Finding(True, said) if seconds < QUICK else _served(comm, said)
+
+
+def _try(comm: Communicator) -> float:
+    """Seconds until this rank has read and added to rank 0's window, while that computes."""
+    x = torch.ones(LENGTH)
+    with comm.window(torch.zeros(LENGTH if comm.rank == 0 else 0)) as window:
+        comm.barrier()
+        began = time.perf_counter()
+        if comm.rank == 0:
+            while time.perf_counter() - began < BUSY:
+                torch.add(x, x, out=x)
+            return_after = 0.0
+        else:
+            window.accumulate(0, torch.ones(LENGTH))
+            window.get(0, x)
+            return_after = time.perf_counter() - began
+    return return_after
+
+
+def _served(comm: Communicator, reason: str) -> Finding:
+    if comm.size < 2:
+        raise UsageError(f"{reason}, and there is no rank to spare for a server: start 2 ranks or more.")
+    return Finding(False, reason)
