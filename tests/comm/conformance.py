@@ -202,6 +202,131 @@ def check_a_message_that_does_not_fit(comm: Communicator) -> None:
         comm.send(torch.full((5,), 2.0), 0)
 
 
+def check_isend_and_irecv_in_a_ring(comm: Communicator) -> None:
+    if comm.size == 1:
+        return
+    following, previous = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.int64, torch.bool):
+        for length in (0, 1, 30_000, 500_000):
+            x, out = input_of(comm.rank, length, dtype), torch.zeros(length, dtype=dtype)
+            coming, going = comm.irecv(out, previous, tag=3), comm.isend(x, following, tag=3)
+            coming.wait()
+            going.wait()
+            assert coming.done()
+            assert going.done()
+            coming.wait()
+            assert torch.equal(out, input_of(previous, length, dtype)), (dtype, length)
+
+
+def check_started_receives_take_messages_in_their_order(comm: Communicator) -> None:
+    if comm.rank == 0:
+        outs = [torch.zeros(length) for length in (1, 100_000, 1, 100_000) for _ in range(1, comm.size)]
+        coming = [comm.irecv(out, 1 + i % (comm.size - 1)) for i, out in enumerate(outs)]
+        for i in range(len(outs)):
+            coming[i].wait()
+            source, number = 1 + i % (comm.size - 1), i // (comm.size - 1)
+            assert outs[i].eq(10 * source + number).all()
+    else:
+        for number, length in enumerate((1, 100_000, 1, 100_000)):
+            comm.isend(torch.full((length,), 10.0 * comm.rank + number), 0).wait()
+
+
+def check_started_messages_leave_other_operations_alone(comm: Communicator) -> None:
+    if comm.size == 1:
+        return
+    following, previous = (comm.rank + 1) % comm.size, (comm.rank - 1) % comm.size
+    out, other = torch.zeros(100_000), torch.ones(100_000)
+    coming = comm.irecv(out, previous, tag=5)
+    assert not coming.done()
+    comm.allreduce(other)
+    assert other.eq(comm.size).all()
+    going = comm.isend(torch.full((100_000,), float(comm.rank)), following, tag=5)
+    comm.barrier()
+    coming.wait()
+    going.wait()
+    assert out.eq(previous).all()
+
+
+def check_send_and_recv_meet_isend_and_irecv(comm: Communicator) -> None:
+    if comm.size > 1 and comm.rank == 0:
+        out = torch.zeros(50_000)
+        comm.irecv(out, 1).wait()
+        assert out.eq(1).all()
+        assert comm.recv(out, None) == 1
+        assert out.eq(2).all()
+    elif comm.size > 1 and comm.rank == 1:
+        comm.send(torch.ones(50_000), 0)
+        comm.isend(torch.full((50_000,), 2.0), 0).wait()
+
+
+def check_a_started_receive_of_another_size(comm: Communicator) -> None:
+    if comm.size > 1 and comm.rank == 0:
+        for _ in range(3):
+            coming = comm.irecv(torch.zeros(5), 1)
+            sentence = message_of(CommunicationError, coming.wait)
+            assert "float32 [5]" in sentence
+            assert "rank 1" in sentence
+        out = torch.zeros(5)
+        comm.irecv(out, 1).wait()
+        assert out.tolist() == [2.0] * 5
+    elif comm.size > 1 and comm.rank == 1:
+        for length in (3, 6, 100_000):
+            comm.isend(torch.ones(length), 0).wait()
+        comm.isend(torch.full((5,), 2.0), 0).wait()
+
+
+def check_alone_waits_for_nobody(comm: Communicator) -> None:
+    if comm.rank == comm.size - 1:
+        own = comm.alone()
+        assert (own.rank, own.size) == (0, 1)
+        x = torch.full((3,), 7.0)
+        own.allreduce(x)
+        own.broadcast(x, 0)
+        own.barrier()
+        assert x.tolist() == [7.0] * 3
+        assert own.gather("mine") == ["mine"]
+        with own.window(x) as window:
+            window.accumulate(0, x)
+            assert window.local.tolist() == [14.0] * 3
+        again = own.alone().split(0)
+        assert again is not None
+        assert again.size == 1
+        assert own.clock() >= 0
+        message_of(UsageError, lambda: own.irecv(x, 1))
+    comm.barrier()
+
+
+def check_shared_memory_is_one(comm: Communicator) -> None:
+    assert Feature.SHARED in comm.provides
+    for dtype in (torch.float32, torch.bfloat16, torch.int64, torch.bool):
+        with comm.shared(torch.full((100,), comm.rank == 0, dtype=dtype)) as memory:
+            assert memory.dtype == dtype
+            assert memory.eq(1).all()
+            assert len(memory) == 100
+            comm.barrier()
+            memory[comm.rank] = 0
+            comm.barrier()
+            assert memory.tolist() == [0] * comm.size + [1] * (100 - comm.size)
+    with comm.shared(torch.zeros(0)) as nothing:
+        assert len(nothing) == 0
+
+
+def check_shared_memory_is_not_what_it_was_made_of(comm: Communicator) -> None:
+    local = torch.arange(4.0)
+    with comm.shared(local) as memory:
+        comm.barrier()
+        if comm.rank == 0:
+            memory.fill_(9)
+        comm.barrier()
+        assert memory.tolist() == [9.0] * 4
+        assert local.tolist() == [0.0, 1.0, 2.0, 3.0]
+
+
+def check_shared_memory_sentences(comm: Communicator) -> None:
+    assert "one dimension" in message_of(UsageError, lambda: comm.shared(torch.zeros(2, 2)).__enter__())
+    assert "contiguous" in message_of(UsageError, lambda: comm.shared(torch.zeros(4, 4)[:, 0]).__enter__())
+
+
 def check_split_parts_and_orders(comm: Communicator) -> None:
     part = comm.split(comm.rank % 2, key=-comm.rank)
     assert part is not None
@@ -263,6 +388,52 @@ def check_window_keeps_all_additions(comm: Communicator) -> None:
             assert out.eq(20 * comm.size).all()
 
 
+def check_window_loses_none_of_many_small_additions(comm: Communicator) -> None:
+    with comm.window(torch.zeros(5)) as window:
+        for _ in range(50):
+            window.start_accumulate(0, torch.ones(3), start=1).wait()
+        comm.barrier()
+        out = torch.zeros(5)
+        window.get(0, out)
+        assert out.tolist() == [0.0, *[50.0 * comm.size] * 3, 0.0]
+
+
+def check_window_tells_what_was_there_before_an_addition(comm: Communicator) -> None:
+    for dtype in (torch.float32, torch.int64):
+        with comm.window(torch.zeros(1000, dtype=dtype)) as window:
+            before = torch.full((998,), -1, dtype=dtype)
+            window.get_accumulate(0, torch.ones(998, dtype=dtype), before, start=1)
+            everyone = torch.empty(comm.size * 998, dtype=dtype)
+            comm.allgather(before, everyone)
+            taken = everyone.view(comm.size, 998).sort(dim=0).values
+            assert torch.equal(taken, torch.arange(comm.size, dtype=dtype).view(-1, 1).expand(-1, 998))
+            after = torch.empty(1000, dtype=dtype)
+            window.get(0, after)
+            assert after[1:-1].eq(comm.size).all()
+            assert after[[0, -1]].eq(0).all()
+
+
+def check_window_operations_that_were_started(comm: Communicator) -> None:
+    start = torch.arange(6.0) + 10 * comm.rank
+    with comm.window(start) as window:
+        owner = (comm.rank + 1) % comm.size
+        out, later = torch.zeros(3), torch.zeros(6)
+        fetching = window.start_get(owner, out, 2)
+        fetching.wait()
+        assert fetching.done()
+        assert out.tolist() == [10 * owner + 2, 10 * owner + 3, 10 * owner + 4]
+        comm.barrier()
+        adding = [window.start_accumulate(owner, torch.full((2,), value), start=4) for value in (1.0, 100.0)]
+        for request in adding:
+            request.wait()
+        assert all(request.done() for request in adding)
+        comm.barrier()
+        window.get(owner, later)
+        assert later.tolist() == [10 * owner + i + (101 if i >= 4 else 0) for i in range(6)]
+        comm.barrier()
+        assert window.local.tolist() == [10 * comm.rank + i + (101 if i >= 4 else 0) for i in range(6)]
+
+
 def check_window_hands_out_distinct_numbers(comm: Communicator) -> None:
     with comm.window(torch.zeros(3, dtype=torch.int64)) as window:
         mine = [window.fetch_add(0, 2, 1) for _ in range(25)]
@@ -294,6 +465,11 @@ def check_window_sentences(comm: Communicator) -> None:
         assert "float64" in message_of(UsageError, lambda: window.accumulate(0, out.double()))
         assert "int64" in message_of(UsageError, lambda: window.fetch_add(0, 0, 1))
         assert f"rank {comm.size}" in message_of(UsageError, lambda: window.get(comm.size, out))
+        assert "elements 2 to 5" in message_of(UsageError, lambda: window.start_get(0, out, 2))
+        assert "float64" in message_of(UsageError, lambda: window.start_accumulate(0, out.double()))
+        assert "elements 2 to 5" in message_of(UsageError, lambda: window.get_accumulate(0, out, out.clone(), 2))
+        assert "float64" in message_of(UsageError, lambda: window.get_accumulate(0, out, out.double()))
+        assert f"rank {comm.size}" in message_of(UsageError, lambda: window.start_get(comm.size, out))
     with comm.window(torch.zeros(4, dtype=torch.int64)) as counters:
         assert "element 4" in message_of(UsageError, lambda: counters.fetch_add(0, 4, 1))
 
@@ -305,6 +481,10 @@ def check_tensor_sentences(comm: Communicator) -> None:
     assert "detach" in message_of(UsageError, lambda: comm.allreduce(torch.zeros(2, requires_grad=True)))
     assert "int64" in message_of(UsageError, lambda: comm.allreduce(torch.zeros(2, dtype=torch.int64), "mean"))
     assert "bool" in message_of(UsageError, lambda: comm.allreduce(torch.zeros(2, dtype=torch.bool)))
+    if comm.size > 1:
+        other = (comm.rank + 1) % comm.size
+        assert "contiguous" in message_of(UsageError, lambda: comm.isend(strided, other))
+        assert "contiguous" in message_of(UsageError, lambda: comm.irecv(strided, other))
     wrong = torch.zeros(2 * comm.size + 1)
     assert str(2 * comm.size) in message_of(UsageError, lambda: comm.allgather(torch.zeros(2), wrong))
 
@@ -316,10 +496,17 @@ def check_rank_and_tag_sentences(comm: Communicator) -> None:
     assert str(comm.size) in message_of(UsageError, lambda: comm.send(x, comm.size))
     assert "itself" in message_of(UsageError, lambda: comm.send(x, comm.rank))
     assert "itself" in message_of(UsageError, lambda: comm.recv(x, comm.rank))
+    assert str(comm.size) in message_of(UsageError, lambda: comm.isend(x, comm.size))
+    assert str(comm.size) in message_of(UsageError, lambda: comm.irecv(x, comm.size))
+    assert "itself" in message_of(UsageError, lambda: comm.isend(x, comm.rank))
+    assert "itself" in message_of(UsageError, lambda: comm.irecv(x, comm.rank))
     assert "-1" in message_of(UsageError, lambda: comm.recv(x, timeout=-1))
     assert "-3" in message_of(UsageError, lambda: comm.split(-3))
     if comm.size > 1:
-        assert "tag 40000" in message_of(UsageError, lambda: comm.send(x, (comm.rank + 1) % comm.size, tag=40000))
+        other = (comm.rank + 1) % comm.size
+        assert "tag 40000" in message_of(UsageError, lambda: comm.send(x, other, tag=40000))
+        assert "tag 40000" in message_of(UsageError, lambda: comm.isend(x, other, tag=40000))
+        assert "tag -1" in message_of(UsageError, lambda: comm.irecv(x, other, tag=-1))
     else:
         assert "1 rank" in message_of(UsageError, lambda: comm.recv(x))
     unknown: Op = "product"  # type: ignore[assignment]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from anabranch.comm import Feature
+from anabranch.comm.base import Request
 from anabranch.comm.mpi import MpiCommunicator
 from anabranch.errors import PeerLost, ReceiveTimeout
 
@@ -23,6 +24,25 @@ def lost_in_allreduce(comm: MpiCommunicator) -> list[int]:
             comm.allreduce(x)
         except PeerLost as lost:
             return sorted(lost.ranks)
+
+
+def start_with_victim(comm: MpiCommunicator) -> list[Request]:
+    """What a survivor has under way with the rank that is about to die: a message each way, the victim takes none."""
+    if comm.rank == VICTIM:
+        return []
+    return [comm.irecv(torch.zeros(10), VICTIM), comm.isend(torch.ones(1_000_000), VICTIM)]
+
+
+def lost_in_wait(requests: list[Request]) -> list[list[int]]:
+    """Whom waiting for each of `requests` tells to be lost; asking again tells it again."""
+    lost = []
+    for request in requests:
+        for ask in (request.wait, request.done):
+            try:
+                ask()
+            except PeerLost as error:
+                lost.append(sorted(error.ranks))
+    return lost
 
 
 def heard_by_server(comm: MpiCommunicator) -> list[str]:
@@ -44,17 +64,21 @@ def heard_by_server(comm: MpiCommunicator) -> list[str]:
 
 def main(directory: Path) -> None:
     world = MpiCommunicator.world()
-    served = world.split(0)
+    served, pending = world.split(0), world.split(0)
     assert served is not None
+    assert pending is not None
+    started = start_with_victim(pending)
     world.barrier()
     if world.rank == VICTIM:
         os.kill(os.getpid(), signal.SIGKILL)
+    waited = lost_in_wait(started)
     heard = heard_by_server(served)
     lost = lost_in_allreduce(world)
     survivors = world.shrink()
     x = torch.full((100_000,), float(world.rank + 1))
     survivors.allreduce(x)
     seen = {
+        "waited": waited,
         "heard": heard,
         "lost": lost,
         "failed": sorted(world.failed()),

@@ -119,7 +119,11 @@ class Communicator(Protocol):
         ...
 
     def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
-        """As `recv` from `source`, which goes on while this rank computes."""
+        """As `recv` from `source`, which goes on while this rank computes.
+
+        Receives from one source with one tag that are under way together must be waited for in the order in which
+        they were started, and before the next `recv` of the kind.
+        """
         ...
 
     def shared(self, local: Tensor) -> AbstractContextManager[Tensor]:

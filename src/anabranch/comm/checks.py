@@ -147,6 +147,13 @@ def check_slice(x: Tensor, start: int, local: Tensor, owner: int, length: int, o
         )
 
 
+def check_exchange(x: Tensor, out: Tensor) -> None:
+    """Raise a UsageError unless `out` has room for as much as `x`."""
+    check_tensor(out, "get_accumulate")
+    if out.numel() != x.numel() or out.dtype != x.dtype:
+        raise UsageError(f"get_accumulate of {describe(x)} needs an out of its size, not {describe(out)}.")
+
+
 def check_counter(local: Tensor, owner: int, index: int, length: int) -> None:
     """Raise a UsageError unless `index` is an element of `owner`'s int64 window."""
     if local.dtype != torch.int64:

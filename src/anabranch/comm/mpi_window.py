@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Request
-from anabranch.comm.checks import check_counter, check_rank, check_slice, describe, dtype_name
+from anabranch.comm.checks import check_counter, check_exchange, check_rank, check_slice, dtype_name
 from anabranch.comm.mpi_buffers import buffer
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_request import Done
-from anabranch.errors import CommunicationError, UsageError
+from anabranch.errors import CommunicationError
 
 _TYPES = {
     torch.float32: MPI.FLOAT,
@@ -60,8 +60,7 @@ class MpiWindow:
         """
         self._check("get_accumulate", owner, x, start)
         self._check("get_accumulate", owner, out, start)
-        if x.numel() != out.numel():
-            raise UsageError(f"get_accumulate of {describe(x)} needs an out of its size, not {describe(out)}.")
+        check_exchange(x, out)
         given, result = buffer(x), buffer(out)
         place = [start, len(given), self._type]
         self._win.Get_accumulate([given, self._type], [result, self._type], owner, place, MPI.SUM)

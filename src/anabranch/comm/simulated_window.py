@@ -11,7 +11,7 @@ from itertools import count
 from torch import Tensor
 
 from anabranch.comm.base import Request
-from anabranch.comm.checks import check_counter, check_rank, check_slice
+from anabranch.comm.checks import check_counter, check_exchange, check_rank, check_slice
 from anabranch.comm.group import Group
 from anabranch.errors import PeerLost
 
@@ -71,7 +71,7 @@ class SimulatedWindow:
 
     def get_accumulate(self, owner: int, x: Tensor, out: Tensor, start: int = 0) -> None:
         """Add `x` to `owner`'s elements from `start` on, with what they were before in `out`."""
-        self._part("get_accumulate", owner, out, start)
+        check_exchange(x, out)
         part = self._part("get_accumulate", owner, x, start)
         self._take_turn("get_accumulate", owner, x.nbytes)
         _copy(part, out)

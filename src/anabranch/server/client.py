@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,7 +20,7 @@ class Client:
     def __init__(self, comm: Communicator, shards: Partition) -> None:
         self.heard, self.staleness = Heard(), Counter[int]()
         self._comm, self._shards = comm, shards
-        self._taken, self._why = 0, 0
+        self._taken, self._why, self._told = 0, 0, 0
 
     def start_fetch(self, out: Tensor, taken: int) -> "_Fetching":
         """Get the parameters into `out` [P]."""
@@ -33,7 +34,13 @@ class Client:
             told = note if number == 0 else Note()
             sent.append(self.ask(piece.owner, Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken)))
             sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, PAYLOAD))
+        self._told += note.examples
+        self.heard = replace(self.heard, examples=self.heard.examples + note.examples)
         return Every(sent)
+
+    def hear(self, answer: Answer, told: int) -> None:
+        """Take in how the task stood at the first server; `told` are the examples of this worker that it knew of."""
+        self.heard = Heard(answer.examples + self._told - told, answer.stop, answer.deaths)
 
     def wish(self, why: int) -> None:
         """Have the next request tell that all should stop."""
@@ -83,7 +90,7 @@ class _Fetching(Every):
             requests.append(comm.irecv(header, piece.owner, ANSWER))
             requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, WEIGHTS))
         super().__init__(requests)
-        self._client = client
+        self._client, self._told = client, client._told
         self.versions: Sequence[int] = ()
 
     def done(self) -> bool:
@@ -99,4 +106,4 @@ class _Fetching(Every):
     def _hear(self) -> None:
         answers = [Answer.read(header) for header in self._headers]
         self.versions = [answer.version for answer in answers]
-        self._client.heard = Heard(answers[0].examples, answers[0].stop, answers[0].deaths)
+        self._client.hear(answers[0], self._told)

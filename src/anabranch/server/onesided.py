@@ -84,6 +84,9 @@ class OneSided:
 
     def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
         """Do to the owners' memories what a server would do with `x` [P]."""
+        if note.examples:
+            self._losses.accumulate(0, torch.tensor([note.loss], dtype=torch.float64))
+        self._listen(note.examples)
         match self._update:
             case Put():
                 for piece in self._shards.pieces:
@@ -94,7 +97,7 @@ class OneSided:
             case Descend(rule):
                 rate = self._rate()
                 requests = self._add(self._adagrad(x, rate) if rule.name == "adagrad" else x.mul_(-rate))
-        return _Pushing(self, requests, versions, note)
+        return _Pushing(self, requests, versions)
 
     def snapshot(self, out: Tensor, squares: Tensor | None) -> None:
         """All weights as they are now, into `out` [P], and the sums of squares where there are any."""
@@ -115,13 +118,10 @@ class OneSided:
             self._counters.fetch_add(0, self._books + STOP, why)
             self._listen(0)
 
-    def landed(self, versions: Sequence[int], note: Note) -> None:
-        """Count a push that has reached all shards."""
+    def landed(self, versions: Sequence[int]) -> None:
+        """A push, computed from shards of these versions, has reached all of them."""
         for piece, base in zip(self._shards.pieces, versions, strict=True):
             self.staleness[self._version(piece.owner, piece.slot, 1) - base] += 1
-        if note.examples:
-            self._losses.accumulate(0, torch.tensor([note.loss], dtype=torch.float64))
-        self._listen(note.examples)
 
     def _add(self, x: Tensor) -> list[Request]:
         return [
@@ -159,11 +159,11 @@ class _Fetching(Every):
 
 
 class _Pushing(Every):
-    """A push on its way, which counts once it has landed."""
+    """A push on its way, which makes new versions when it has landed."""
 
-    def __init__(self, way: OneSided, requests: Sequence[Request], versions: Sequence[int], note: Note) -> None:
+    def __init__(self, way: OneSided, requests: Sequence[Request], versions: Sequence[int]) -> None:
         super().__init__(requests)
-        self._way, self._versions, self._note, self._counted = way, versions, note, False
+        self._way, self._versions, self._counted = way, versions, False
 
     def done(self) -> bool:
         if super().done():
@@ -177,7 +177,7 @@ class _Pushing(Every):
     def _count(self) -> None:
         if not self._counted:
             self._counted = True
-            self._way.landed(self._versions, self._note)
+            self._way.landed(self._versions)
 
 
 @contextmanager

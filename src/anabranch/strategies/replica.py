@@ -76,7 +76,7 @@ class Replica:
             if cold and leads and heard.examples >= warm_start:
                 self._say_go()
                 cold = False
-            if heard.stop or heard.examples >= self._budget:
+            if heard.stop or heard.examples + self._note.examples >= self._budget:
                 break
             self._taken += len(batch)
             yield number, batch
