@@ -64,8 +64,21 @@ def learnt(one: Config, folder: Path, cluster: Cluster = CLUSTER) -> tuple[list[
 
 @pytest.mark.parametrize(
     "parallel",
-    [{"strategy": "allreduce"}, {"strategy": "averaging"}, {"strategy": "averaging", "every": 2}],
-    ids=["allreduce", "an epoch", "every 2"],
+    [
+        {"strategy": "allreduce"},
+        {"strategy": "averaging"},
+        {"strategy": "averaging", "every": 2},
+        {"strategy": "downpour"},
+        {"strategy": "downpour", "overlap": True, "fetch_every": 2, "push_every": 3},
+        {"strategy": "downpour", "server": "ranks:1"},
+        {"strategy": "downpour", "server": "ranks:2", "shards": "hashed", "overlap": True},
+        {"strategy": "easgd", "every": 3},
+        {"strategy": "easgd-sync", "every": 3},
+        {"strategy": "fetch-put", "server": "ranks:1"},
+        {"strategy": "fetch-add"},
+        {"strategy": "hogwild"},
+    ],
+    ids=lambda parallel: "-".join(str(value) for value in parallel.values()),
 )
 @pytest.mark.parametrize("workers", [1, 5])
 def test_it_is_the_time_of_the_run_with_the_mathematics(workers: int, parallel: dict[str, Any], tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import torch
 
 from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
+from anabranch.checkpoint import numbered
 from anabranch.cli.options import Arguments, as_config, parse
 from anabranch.cli.serving import with_server
 from anabranch.comm.base import Communicator
@@ -19,7 +20,7 @@ from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
-from anabranch.errors import Interrupted, PeerLost, UsageError
+from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
 from anabranch.launch import cores, report_success, run_mpirun, started_ranks, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers
@@ -120,9 +121,16 @@ def _run(config: Config, *, resume: bool) -> int:
 
 @contextmanager
 def saying_how_to_go_on(folder: RunFolder) -> Iterator[None]:
-    """Add the command that resumes the run to the message of an interruption."""
+    """Add the command that resumes the run to the message of an interruption, or of a rank's death."""
     try:
         yield
+    except PeerLost as lost:
+        saved = numbered(folder.checkpoints)
+        last = f"the last checkpoint is {saved[-1]}" if saved else "there is no checkpoint yet, so that it begins anew"
+        raise AnabranchError(
+            f"rank {', '.join(map(str, sorted(lost.ranks)))} is lost, without which the others cannot go on: start "
+            f"again with  anabranch train --resume {shlex.quote(str(folder.path))}  ({last})."
+        ) from lost
     except Interrupted as error:
         where = str(error).rstrip(".")
         raise Interrupted(

@@ -58,6 +58,8 @@ OPERATIONS: dict[str, Algorithm] = {
     "split": split,
     "window": window,
     "window's close": window,
+    "shared": window,
+    "shared memory's close": window,
     "shrink": shrink,
 }
 
