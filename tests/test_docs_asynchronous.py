@@ -30,7 +30,8 @@ def test_its_options_exist(arguments: list[str]) -> None:
     command, options = arguments[0], arguments[1:]
     if command == "simulate":
         at = options.index("--workers")
-        assert parse(options[:at] + options[at + 2 :], "anabranch simulate", "", SimulateArguments)
+        found = parse(options[:at] + options[at + 2 :], "anabranch simulate", "", SimulateArguments)
+        assert found.parallel.strategy in CATALOGUE
     else:
         assert parse(options, "anabranch train", "", Arguments).parallel.strategy in CATALOGUE
 

@@ -100,7 +100,7 @@ class TrainingOptions:
     learning_rate: float = 0.1
     """At the start."""
     momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    """Of sgd. 0.9 unless given; 0 under downpour and hogwild, whose parameters' owners only add up."""
+    """Of sgd. 0.9 unless given; 0 under downpour, fetch-put, fetch-add and hogwild: asynchrony acts like momentum."""
     early_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """Of sgd, until --early-epochs have passed. 0.5, or 0, unless given."""
     early_epochs: int = 5

@@ -113,8 +113,8 @@ def finetuning_strategy(config: Config) -> Strategy:
 
 
 def _momenta(config: Config) -> tuple[float, float]:
-    """Momentum and early momentum (Hinton's guide, section 9), unless the owners of parameters only add."""
-    return (0.0, 0.0) if find(config.parallel.strategy).additive else (0.9, 0.5)
+    """Momentum and early momentum (Hinton's guide, section 9), unless the strategy goes without."""
+    return (0.0, 0.0) if find(config.parallel.strategy).plain else (0.9, 0.5)
 
 
 def _options(config: Config) -> Options:

@@ -37,13 +37,13 @@ class Entry:
         make: the strategy, from its update rule and the options that were given, under the strategy's own names.
         takes: which options it has, and what it calls them.
         hosted: whether its parameters may be on servers, or in windows.
-        additive: whether owners only add to its parameters, so that momentum is none of the defaults.
+        plain: whether momentum is 0 unless given: as in its paper, and since asynchrony acts like momentum.
     """
 
     make: Callable[..., Strategy]
     takes: dict[str, str]
     hosted: bool = False
-    additive: bool = False
+    plain: bool = False
 
 
 _DOWNPOUR = {"fetch_every": "n_fetch", "push_every": "n_push", "overlap": "overlap", "warm_start": "warm_start"}
@@ -53,12 +53,12 @@ _HOSTED = {"hosting": "hosting"}
 CATALOGUE: dict[str, Entry] = {
     "allreduce": Entry(Allreduce, {}),
     "averaging": Entry(Averaging, {"every": "every"}),
-    "downpour": Entry(Downpour, _DOWNPOUR | _HOSTED, hosted=True, additive=True),
+    "downpour": Entry(Downpour, _DOWNPOUR | _HOSTED, hosted=True, plain=True),
     "easgd": Entry(Elastic, _ELASTIC | _HOSTED, hosted=True),
     "easgd-sync": Entry(ElasticSync, _ELASTIC),
-    "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True),
-    "fetch-put": Entry(FetchPut, _HOSTED, hosted=True),
-    "hogwild": Entry(Hogwild, {}, additive=True),
+    "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True, plain=True),
+    "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
+    "hogwild": Entry(Hogwild, {}, plain=True),
 }
 
 
