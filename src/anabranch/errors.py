@@ -58,7 +58,12 @@ class Unsupported(CommunicationError):
 
 
 class Interrupted(AnabranchError):
-    """A signal asked the run to stop; a checkpoint was written first."""
+    """A signal asked the run to stop; a checkpoint was written first.
+
+    `agreed` says that all ranks end so, by themselves.
+    """
+
+    agreed = True
 
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)

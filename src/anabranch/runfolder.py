@@ -149,7 +149,7 @@ def resumed_config(folder: RunFolder, saved: Config, asked: Config) -> Config:
 def _same(key: tuple[str, str], then: Any, now: Any) -> bool:
     """Whether an option is what it was; a plain 'dbn' or an 'auto' may be repeated though it was resolved since."""
     resolved = (key == ("model", "model") and then.partition(":")[0] == now) or (
-        key == ("training", "dtype") and now == "auto"
+        key in (("training", "dtype"), ("parallel", "server")) and now == "auto"
     )
     return bool(then == now or resolved)
 

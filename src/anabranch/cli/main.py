@@ -80,7 +80,7 @@ def _unforeseen(error: Exception) -> AnabranchError:
 def _fail(error: AnabranchError, *, agreed: bool = True) -> int:
     """Say what is wrong, once, and end all ranks unless they have `agreed` on this interruption."""
     rank = own_rank()
-    agreed = agreed and isinstance(error, Interrupted)
+    agreed = agreed and isinstance(error, Interrupted) and error.agreed
     if rank > 0:
         if agreed:
             return error.exit_code  # rank 0 says so

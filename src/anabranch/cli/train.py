@@ -287,11 +287,15 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
     comm.barrier()  # the clock of rank 0 must not run while the others load the data
     leads = comm.rank == 0
     held = folder.held() if leads else nullcontext()
-    with held, StopFlag().listening(announce=leads) as flag, saying_how_to_go_on(folder):
-        try:
-            summary = Trainer(config, dataset, folder, display, flag).run(comm)
-        finally:
-            display.close()
+    try:
+        with held, StopFlag().listening(announce=leads) as flag, saying_how_to_go_on(folder):
+            try:
+                summary = Trainer(config, dataset, folder, display, flag).run(comm)
+            finally:
+                display.close()
+    except Interrupted as error:
+        error.agreed = not comm.failed()  # with dead ranks nobody can end by itself: MPI would wait for them
+        raise
     code = _report(folder, summary, display) if summary is not None else 0
     if servers(config):
         _outlive_the_dead(comm, servers(config))

@@ -113,8 +113,9 @@ class Mailbox:
 
     def withdraw(self, message: Message) -> None:
         """Take `message` off its way, if it still is on it."""
-        if not message.taken:
-            self._queue(message.to, message.tag).remove(message)
+        queue = self._queue(message.to, message.tag)
+        if message in queue:
+            queue.remove(message)
 
     def is_there(self, wanted: Expectation) -> bool:
         """Whether what `wanted` waits for has come, or never will."""

@@ -45,6 +45,10 @@ class Shelf:
         """A copy of a shard's weights."""
         return self._parts[slot].clone()
 
+    def room(self, slot: int) -> Tensor:
+        """Memory for what is pushed to a shard."""
+        return torch.empty_like(self._parts[slot])
+
     def apply(self, slot: int, x: Tensor, base: int) -> None:
         """Do to a shard what a push of `x`, computed from its version `base`, does."""
         match self._update:
@@ -186,7 +190,7 @@ class Keeper:
 
     def _take(self, source: int, ask: Ask, worker: Worker) -> tuple[int, float] | None:
         piece = self._shards.pieces[ask.piece]
-        x = torch.empty_like(self._shelf.read(piece.slot))
+        x = self._shelf.room(piece.slot)
         self._comm.recv(x, source, PAYLOAD)
         self._shelf.apply(piece.slot, x, ask.version)
         self._charge(piece.length)

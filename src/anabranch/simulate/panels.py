@@ -13,6 +13,7 @@ from anabranch.simulate.table import unit_of
 
 MOST_LABELS = 8  # along the x axis of a small panel
 MOST_BAR_LABELS = 18
+LINES = list(zip((BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9"), "os^vD*", strict=True))
 
 
 def draw_time(axes: Axes, rows: Sequence[Row]) -> None:
@@ -48,6 +49,26 @@ def draw_error(axes: Axes, rows: Sequence[Row]) -> None:
     axes.set_title("test error")
     if _against_workers(axes, rows, "test_error", VERMILLION, 100.0):
         _label(axes, lambda value: f"{value:g} %")
+
+
+def draw_staleness(axes: Axes, rows: Sequence[Row]) -> None:
+    """How many versions late pushes came, in per cent of them; a line for each number of workers."""
+    axes.set_title("staleness of pushes")
+    late = [row for row in rows if "staleness" in row][-len(LINES) :]
+    for row, (colour, mark) in zip(late, LINES, strict=False):
+        ages = {int(age): times for age, times in row["staleness"].items()}
+        shares = [100.0 * times / sum(ages.values()) for times in ages.values()]
+        axes.plot(list(ages), shares, color=colour, marker=mark, markersize=3, linewidth=1, label=str(row["workers"]))
+    axes.set_xscale("symlog", linthresh=10)
+    axes.xaxis.set_major_locator(FixedLocator([0, *(n * 10**power for power in range(6) for n in (1, 2, 5))]))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda age, _: f"{age:g}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{share:g} %"))
+    axes.set_xlabel("versions late")
+    axes.set_xlim(left=0)
+    axes.set_ylim(bottom=0)
+    axes.grid(axis="y")
+    axes.legend(title="workers")
 
 
 def draw_shares(axes: Axes, rows: Sequence[Row]) -> None:

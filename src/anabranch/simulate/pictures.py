@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from anabranch.comm.ledger import Span
 from anabranch.simulate.rows import Row
@@ -12,7 +13,7 @@ MOST_NOTES = 5
 
 
 def draw_sweep(rows: Sequence[Row], title: str, path: Path) -> list[Path]:
-    """Draw the rows as `relative` makes them: time, speed-up, efficiency, shares of the time and test error.
+    """Draw the rows as `relative` makes them: time, speed-up, efficiency, shares of the time, staleness and test error.
 
     Args:
         rows: one for each number of workers, at least one.
@@ -29,15 +30,18 @@ def draw_sweep(rows: Sequence[Row], title: str, path: Path) -> list[Path]:
 
     rows = sorted(rows, key=lambda row: int(row["workers"]))
     learnt = any(row.get("test_error") is not None for row in rows)
-    corner = "error" if learnt else "shares"
+    stale = any("staleness" in row for row in rows)
+    layout: list[Any] = [["time", "speed-up", "efficiency"], ["shares", "shares", "error" if learnt else "shares"]]
     with drawing.looks():
-        figure = drawing.new_figure(11.0, 6.6)
+        figure = drawing.new_figure(11.0, 9.2 if stale else 6.6)
         figure.suptitle(drawing.wrapped(title))
-        axes = figure.subplot_mosaic([["time", "speed-up", "efficiency"], ["shares", "shares", corner]])
+        axes = figure.subplot_mosaic(layout + [["staleness"] * 3] * stale)
         panels.draw_time(axes["time"], rows)
         panels.draw_speed_up(axes["speed-up"], rows)
         panels.draw_efficiency(axes["efficiency"], rows)
         panels.draw_shares(axes["shares"], rows)
+        if stale:
+            panels.draw_staleness(axes["staleness"], rows)
         if learnt:
             panels.draw_error(axes["error"], rows)
         figure.supxlabel("\n".join(map(drawing.wrapped, _notes(rows))), fontsize="small", x=0.01, ha="left")

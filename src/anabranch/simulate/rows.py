@@ -1,11 +1,13 @@
 """What one run in virtual time comes to: a row of figures, for tables, pictures and `sweep.json`."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from anabranch.comm.ledger import KINDS, Account
+from anabranch.server.traffic import mean
 from anabranch.simulate.stage import Stage
 
 Row = dict[str, Any]
@@ -34,7 +36,19 @@ def timing_row(stage: Stage, accounts: Sequence[Account], tasks: Sequence[dict[s
         **{kind: spent[kind] / whole if whole else None for kind in KINDS},
         "bytes_per_worker": sum(account.sent for account in accounts) / len(accounts),
         "tasks": [{key: task[key] for key in ("task", "epochs", "virtual_seconds")} for task in tasks],
+        **_staleness(tasks),
     }
+
+
+def _staleness(tasks: Sequence[dict[str, Any]]) -> Row:
+    """How many pushes were so many versions late, over all tasks; nothing where there were none."""
+    ages: Counter[int] = Counter()
+    for task in tasks:
+        for age, times in task.get("traffic", {}).get("staleness", {}).items():
+            ages[int(age)] += times
+    if not ages:
+        return {}
+    return {"staleness": {str(age): ages[age] for age in sorted(ages)}, "mean_staleness": mean(ages)}
 
 
 def learning_row(summary: dict[str, Any]) -> Row:

@@ -72,6 +72,10 @@ class Timekeeper(Silent):
         """A step was made."""
         self._display.on_step(step)
 
+    def on_traffic(self, traffic: dict[str, Any]) -> None:
+        """A task's books were closed."""
+        self.tasks[-1]["traffic"] = traffic
+
     def on_epoch(self, report: EpochReport) -> None:
         """An epoch has ended."""
         seconds = self._comm.clock() - self._began
