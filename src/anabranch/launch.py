@@ -1,6 +1,7 @@
 """Starting the ranks: this process, a simulated world within it, or mpirun; or joining an MPI job that has begun."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -19,6 +20,8 @@ TERMINAL = "ANABRANCH_TERMINAL"
 
 REPORT = "ANABRANCH_REPORT"
 """Environment variable, set by the launcher: where the first rank that fails writes its sentence."""
+
+FOLDER = ".folder"  # of the file beside that report which names the run's folder
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 AT_ONCE = "stopped at once; --resume goes on from the last checkpoint."
@@ -195,11 +198,20 @@ def _reported(report: Path, ending: _Ending) -> int:
         raise Interrupted(signal.SIGINT, AT_ONCE)
     if ending.code:
         sys.stderr.write(ending.remarks)
+        place = report.with_suffix(FOLDER)
+        more = f"  anabranch train --resume {place.read_text(encoding='utf-8')}" if place.exists() else " --resume."
         raise AnabranchError(
-            f"mpirun ended with exit code {ending.code}, and no rank could say why (a rank killed for want of memory "
-            "cannot): see its remarks above, then go on with --resume."
+            f"mpirun ended with exit code {ending.code}, and no rank could say why (one that was killed, by somebody "
+            f"or for want of memory, cannot): see its remarks above, then go on with{more}"
         )
     return 0
+
+
+def tell_folder(path: Path) -> None:
+    """Tell the launcher, if there is one, where the run is, in case nobody is left to do so later."""
+    report = os.environ.get(REPORT)
+    if report is not None:
+        Path(report).with_suffix(FOLDER).write_text(shlex.quote(str(path)), encoding="utf-8")
 
 
 def report_success() -> None:

@@ -216,7 +216,7 @@ def test_a_killed_owner_of_a_window_ends_the_run_with_a_clear_error(data: str, t
     run = Killed(data, tmp_path / "run", 1, "--workers", "2", "--server", "window")
     assert run.code == 1
     assert "no rank could say why" in run.error
-    assert "go on with --resume" in run.error
+    assert f"go on with  anabranch train --resume {tmp_path / 'run'}" in run.error
     assert "Traceback" not in run.error
 
 

@@ -227,7 +227,8 @@ def test_ranks_that_die_without_a_word(false_mpirun: Path, tmp_path: Path, data:
     said = capfd.readouterr().err
     assert said == (
         f"{frame}\nrank 1 was killed\n{frame}\nanabranch: mpirun ended with exit code 137, and no rank could say why "
-        "(a rank killed for want of memory cannot): see its remarks above, then go on with --resume.\n"
+        "(one that was killed, by somebody or for want of memory, cannot): see its remarks above, then go on with "
+        "--resume.\n"
     )
 
 

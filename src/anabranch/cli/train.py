@@ -21,7 +21,7 @@ from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
 from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
-from anabranch.launch import cores, report_success, run_mpirun, started_ranks, useful_threads
+from anabranch.launch import cores, report_success, run_mpirun, started_ranks, tell_folder, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers
 from anabranch.progress import Display, Silence, make_display
@@ -278,6 +278,7 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
     if comm.rank == 0:  # The first alone: it may have to download the data, decides the dtype, and makes the folder.
         config, dataset, folder = prepare(config, display, cores=own_cores, resume=resume)
         path = str(folder.path)
+        tell_folder(folder.path)
     folder = RunFolder(Path(share_text(comm, path)))
     config = with_dtype(config, share_text(comm, config.training.dtype))
     if comm.rank != 0:

@@ -69,6 +69,7 @@ class Mailbox:
     def __init__(self) -> None:
         self._queues: dict[tuple[int, int], list[Message]] = {}
         self._sent = 0
+        self._ends: dict[tuple[int, int, int], float] = {}
 
     def send(self, message: Message) -> None:
         """Post `message`, and return when its receiver has taken it.
@@ -178,8 +179,11 @@ class Mailbox:
         group = message.group
         source, to = group.members[message.source], group.members[message.to]
         self._sent += 1
-        message.transfer = group.links.transfer("send", message.x.nbytes, source, to, now)
-        message.arrival = (message.transfer.end, self._sent)
+        begin, end = group.links.transfer("send", message.x.nbytes, source, to, now)
+        way = message.source, message.to, message.tag
+        end = self._ends[way] = max(end, self._ends.get(way, end))  # none overtakes another, as in MPI
+        message.transfer = Transfer(begin, end)
+        message.arrival = (end, self._sent)
         group.ledger.sent(source, message.x.nbytes)
         insort(self._queue(message.to, message.tag), message, key=attrgetter("arrival"))
 

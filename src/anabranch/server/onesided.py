@@ -84,6 +84,7 @@ class OneSided:
 
     def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
         """Do to the owners' memories what a server would do with `x` [P]."""
+        rate = self._rate()  # of the epoch that these examples belong to, which they may end
         if note.examples:
             self._losses.accumulate(0, torch.tensor([note.loss], dtype=torch.float64))
         self._listen(note.examples)
@@ -95,7 +96,6 @@ class OneSided:
             case Add():
                 requests = self._add(x)
             case Descend(rule):
-                rate = self._rate()
                 requests = self._add(self._adagrad(x, rate) if rule.name == "adagrad" else x.mul_(-rate))
         return _Pushing(self, requests, versions)
 
@@ -140,8 +140,7 @@ class OneSided:
         return x.mul_(-rate).div_(sums.add_(own).sqrt_().add_(EPSILON))
 
     def _rate(self) -> float:
-        assert self._course is not None
-        return self._course.at(self.heard.examples // self._total)
+        return self._course.at(self.heard.examples // self._total) if self._course else 0.0
 
     def _version(self, owner: int, slot: int, by: int) -> int:
         return self._counters.fetch_add(owner, slot, by)

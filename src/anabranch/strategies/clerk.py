@@ -27,13 +27,17 @@ class Clerk(Books):
 
     Attributes:
         stop: as `Heard`'s.
+        used: examples in the pushes that this server has applied.
+        lost: examples that workers had begun and not pushed when they died.
+        begun_by_dead: examples that workers which died had begun.
+        applied_of_dead: those of them that were pushed, and applied.
         dead: those that have died, the `gone` among them.
     """
 
     def __init__(self, task: Task, rest: Rest, gone: frozenset[int] = frozenset()) -> None:
         self.stop = FINISHED if task.is_done else 0
         self.dead = gone
-        self.lost = self.begun_by_dead = 0
+        self.used = self.lost = self.begun_by_dead = self.applied_of_dead = 0
         self._task, self._rest = task, rest
         self._books = torch.zeros(4, dtype=torch.float64)  # examples, loss: now, and when the epoch began
         task.keep("books", self._books)
@@ -49,6 +53,7 @@ class Clerk(Books):
 
     def applied(self, examples: int, loss: float) -> None:
         """So many more examples were used, with so great a sum of losses."""
+        self.used += examples
         self.count(int(self._books[0]) + examples, float(self._books[1]) + loss)
 
     def count(self, examples: int, loss: float) -> None:
@@ -72,6 +77,7 @@ class Clerk(Books):
         self.dead |= {worker.number}
         self.lost += worker.taken - worker.applied
         self.begun_by_dead += worker.taken
+        self.applied_of_dead += worker.applied
 
     def _end(self, epochs: int) -> None:
         examples, loss = (self._books[:2] - self._books[2:]).tolist()

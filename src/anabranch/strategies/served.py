@@ -161,8 +161,8 @@ class _Shop:
             clerk, labour = self._clerk, added(self._keeper.labours)
             traffic = Traffic(
                 computed=labour.computed + clerk.begun_by_dead,
-                pushed=labour.pushed + clerk.begun_by_dead - clerk.lost,
-                applied=labour.pushed + clerk.begun_by_dead - clerk.lost,
+                pushed=labour.pushed + clerk.applied_of_dead,
+                applied=clerk.used,
                 lost=clerk.lost,
                 dead=sorted(clerk.dead),
                 labour=labour,

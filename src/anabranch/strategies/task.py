@@ -114,7 +114,8 @@ class Task:
         """As `step`, of an update with so many examples and their mean loss."""
         if not math.isfinite(loss):
             raise self._diverged(f"the loss became {loss}")
-        step = Step(self._steps, self.epoch, loss, examples)
+        epoch = min(self.epoch, self.stopping.limit - 1)  # what is under way when the last one ends belongs to it
+        step = Step(self._steps, epoch, loss, examples)
         self._steps += 1
         self._loss_sum += loss * examples
         self._examples += examples
