@@ -67,7 +67,7 @@ class ParallelOptions:
     """Where the parameters are if workers go at their own pace. window: in MPI windows of the workers, on one node.
     ranks:S: on S ranks more, which serve them; a worker may die. auto: window where a trial shows that it works."""
     shards: Placing = "contiguous"
-    """contiguous: one shard an owner. hashed: shards of 1 MB, hashed into buckets, as in Project Adam."""
+    """contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in Project Adam."""
     reassign: bool = False
     """Let the others take over the examples of a worker that died; with server ranks."""
     fetch_every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None

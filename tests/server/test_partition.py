@@ -1,6 +1,6 @@
 """Shards: everything once, in order, and every owner its share."""
 
-from collections import Counter
+import itertools
 
 import pytest
 from hypothesis import given
@@ -72,19 +72,18 @@ def test_one_owner_has_all_hashed_shards_in_order() -> None:
 
 
 @given(st.integers(1, 300), OWNERS, st.integers(1, 40))
-def test_a_shard_keeps_its_owner_whatever_else_there_is(parameters: int, owners: int, shard: int) -> None:
+def test_hashed_shards_are_dealt_out_evenly_and_always_alike(parameters: int, owners: int, shard: int) -> None:
     shards = hashed(parameters, owners, shard)
     assert shards == hashed(parameters, owners, shard)
-    more = hashed(parameters + 500, owners, shard)
-    assert [p.owner for p in shards.pieces] == [p.owner for p in more.pieces][: len(shards.pieces)]
+    counts = [len(shards.of(owner)) for owner in range(owners)]
+    assert max(counts) - min(counts) <= 1
 
 
-@pytest.mark.parametrize("owners", [2, 3, 4])
-def test_every_owner_gets_its_share_of_many_hashed_shards(owners: int) -> None:
-    count = Counter(piece.owner for piece in partition(400 * MEGABYTE, owners, "hashed").pieces)
-    assert count.total() == 400
-    for owner in range(owners):
-        assert 0.6 * 400 / owners <= count[owner] <= 1.4 * 400 / owners  # of four: from 15 % to 35 %
+def test_neighbouring_shards_are_spread_at_random() -> None:
+    """Were they dealt out in their own order, no two neighbours would have one owner; by chance a quarter has."""
+    owners = [piece.owner for piece in partition(400 * MEGABYTE, 4, "hashed").pieces]
+    together = sum(one == other for one, other in itertools.pairwise(owners))
+    assert 60 <= together <= 140
 
 
 @pytest.mark.parametrize("placing", ["contiguous", "hashed"])

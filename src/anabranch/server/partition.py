@@ -5,12 +5,13 @@
     offset            0               0             4          where the shard lies in its owner's memory
     slot              0               0             1          which of its owner's shards it is
 
-Two rules. `contiguous`: as many shards as owners, one each. `hashed`: shards of one megabyte, hashed into buckets,
-which the owners share (Chilimbi et al. 2014, Project Adam, section 3.3). The first shard always belongs to the first
-owner, who keeps the books.
+Two rules. `contiguous`: as many shards as owners, one each. `hashed`: shards of one megabyte, hashed into one bucket
+for each owner (Chilimbi et al. 2014, Project Adam, section 3.3); they are dealt out in the order of their hashes, so
+that all buckets are as full even where shards are few. The first shard always belongs to the first owner, who keeps the
+books.
 """
 
-import zlib
+import hashlib
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +19,6 @@ from anabranch.errors import UsageError
 
 Placing = Literal["contiguous", "hashed"]
 SHARD_BYTES = 2**20
-BUCKETS = 1024
 
 
 @dataclass(frozen=True)
@@ -83,16 +83,18 @@ def contiguous(parameters: int, owners: int) -> Partition:
 
 
 def hashed(parameters: int, owners: int, shard: int) -> Partition:
-    """Shards of `shard` parameters (the last may be shorter), each with the owner of the bucket that its hash names."""
+    """Shards of `shard` parameters (the last may be shorter), dealt out to the owners in the order of their hashes."""
+    starts = range(0, parameters, shard)
+    place = {number: at for at, number in enumerate(sorted(range(len(starts)), key=_hash))}
     memory, slots = [0] * owners, [0] * owners
     pieces = []
-    for number, start in enumerate(range(0, parameters, shard)):
-        stop, owner = min(start + shard, parameters), (_bucket(number) - _bucket(0)) % owners
+    for number, start in enumerate(starts):
+        stop, owner = min(start + shard, parameters), (place[number] - place[0]) % owners
         pieces.append(Piece(start, stop, owner, memory[owner], slots[owner]))
         memory[owner] += stop - start
         slots[owner] += 1
     return Partition(tuple(pieces), owners)
 
 
-def _bucket(shard: int) -> int:
-    return zlib.crc32(f"shard {shard}".encode()) % BUCKETS
+def _hash(shard: int) -> bytes:
+    return hashlib.sha256(f"shard {shard}".encode()).digest()

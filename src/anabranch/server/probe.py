@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import torch
 
 from anabranch.comm.base import Communicator, Feature
-from anabranch.errors import UsageError
 
 BUSY = 0.1  # seconds for which the owner keeps away from MPI
 QUICK = BUSY / 4  # seconds within which another rank must be able to read and add meanwhile
@@ -22,20 +21,16 @@ class Finding:
 
 
 def probe(comm: Communicator) -> Finding:
-    """Have rank 0 compute for a while, and see whether the others reach its window meanwhile. Collective.
-
-    Raises:
-        UsageError: they do not, and there is no rank to spare that could serve.
-    """
+    """Have rank 0 compute for a while, and see whether the others reach its window meanwhile. Collective."""
     if comm.size == 1:
         return Finding(True, "there is one rank")
     if Feature.WINDOW not in comm.provides:
-        return _served(comm, "the ranks are on several nodes, where windows stall until their owner calls MPI")
+        return Finding(False, "the ranks are on several nodes, where windows stall until their owner calls MPI")
     slowest = torch.tensor(_try(comm), dtype=torch.float64)
     comm.allreduce(slowest, op="max")
     seconds = float(slowest)
     said = f"1 MB was read and added to in {1e3 * seconds:.1f} ms while its owner computed for {1e3 * BUSY:.0f} ms"
-    return Finding(True, said) if seconds < QUICK else _served(comm, said)
+    return Finding(seconds < QUICK, said)
 
 
 def _try(comm: Communicator) -> float:
@@ -47,15 +42,7 @@ def _try(comm: Communicator) -> float:
         if comm.rank == 0:
             while time.perf_counter() - began < BUSY:
                 torch.add(x, x, out=x)
-            return_after = 0.0
-        else:
-            window.accumulate(0, torch.ones(LENGTH))
-            window.get(0, x)
-            return_after = time.perf_counter() - began
-    return return_after
-
-
-def _served(comm: Communicator, reason: str) -> Finding:
-    if comm.size < 2:
-        raise UsageError(f"{reason}, and there is no rank to spare for a server: start 2 ranks or more.")
-    return Finding(False, reason)
+            return 0.0
+        window.accumulate(0, torch.ones(LENGTH))
+        window.get(0, x)
+        return time.perf_counter() - began
