@@ -7,7 +7,7 @@ from anabranch.pretrain import Pretraining
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
 from anabranch.strategies.catalogue import CATALOGUE, Options, find
-from anabranch.strategies.hosting import Hosting
+from anabranch.strategies.own_pace.hosting import Hosting
 
 FINE_TUNING, TRAINING = "fine-tuning", "training"  # names of tasks
 

@@ -39,7 +39,7 @@ from anabranch.seeding import generator
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
 from anabranch.strategies import Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
-from anabranch.strategies.served import survivors
+from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import crew, write_results
 
 _HEAD = int.from_bytes(b"head")

@@ -15,9 +15,9 @@ from anabranch.objectives import Objective
 from anabranch.optim import Rule
 from anabranch.server.update import Add, Put, Update
 from anabranch.strategies import FixedEpochs, Hosting, Shard, Silent, Task
-from anabranch.strategies.asynchronous import asynchronous
-from anabranch.strategies.plan import Plan
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace.plan import Plan
+from anabranch.strategies.own_pace.replica import Replica
+from anabranch.strategies.own_pace.run import asynchronous
 from anabranch.types import Batch, Step
 
 TIMES, LENGTH, EXAMPLES = 200, 3000, 64

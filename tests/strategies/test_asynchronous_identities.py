@@ -26,10 +26,10 @@ from anabranch.strategies import (
     Strategy,
     Task,
 )
-from anabranch.strategies.asynchronous import asynchronous
 from anabranch.strategies.elastic import stretch
-from anabranch.strategies.plan import Plan
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace.plan import Plan
+from anabranch.strategies.own_pace.replica import Replica
+from anabranch.strategies.own_pace.run import asynchronous
 from anabranch.types import Batch, Step
 
 RANKS = Hosting("ranks", 1)

@@ -28,7 +28,7 @@ from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
-from anabranch.strategies.served import survivors
+from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
 

@@ -33,7 +33,7 @@ from anabranch.progress import Display, Silence
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.uncomputed import Uncomputed
 from anabranch.strategies import EpochReport, Shard, Silent, Stopping, Strategy, Task, carry_out
-from anabranch.strategies.served import survivors
+from anabranch.strategies.own_pace.served import survivors
 from anabranch.types import Batch, Step
 
 

@@ -8,8 +8,8 @@ from anabranch.strategies.downpour import Downpour
 from anabranch.strategies.elastic import Elastic, ElasticSync
 from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
-from anabranch.strategies.hosting import Hosting
 from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
+from anabranch.strategies.own_pace.hosting import Hosting
 from anabranch.strategies.shard import Shard
 from anabranch.strategies.stopping import Convergence, FixedEpochs, Stopping
 from anabranch.strategies.task import Task

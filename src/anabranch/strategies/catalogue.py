@@ -13,7 +13,7 @@ from anabranch.strategies.downpour import Downpour
 from anabranch.strategies.elastic import Elastic, ElasticSync
 from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
-from anabranch.strategies.hosting import Hosting
+from anabranch.strategies.own_pace.hosting import Hosting
 
 
 @dataclass(frozen=True)

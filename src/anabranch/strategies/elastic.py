@@ -28,10 +28,7 @@ from anabranch.comm.base import Communicator
 from anabranch.errors import UsageError
 from anabranch.optim import DEFAULT_RULE, Rule
 from anabranch.server.update import Add
-from anabranch.strategies.asynchronous import asynchronous
-from anabranch.strategies.hosting import WINDOW, Hosting
-from anabranch.strategies.plan import Plan
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace import WINDOW, Hosting, Plan, Replica, asynchronous
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 

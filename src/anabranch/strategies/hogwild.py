@@ -20,10 +20,7 @@ import torch
 from anabranch.comm.base import Communicator
 from anabranch.optim import DEFAULT_RULE, Rule
 from anabranch.server.update import Descend
-from anabranch.strategies.asynchronous import asynchronous
-from anabranch.strategies.hosting import Hosting
-from anabranch.strategies.plan import Plan
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace import Hosting, Plan, Replica, asynchronous
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 

@@ -2,7 +2,7 @@
 
 Stopping is data, and every decision that ranks must share (the end, a checkpoint, an interruption) is taken in one
 place. Ranks in step take it together: `_end_epoch`, after one small allreduce; a rank that left its loop alone would
-leave the others waiting. Ranks at their own pace (`passes`) leave it to one of them: see `clerk.py`.
+leave the others waiting. Ranks at their own pace (`passes`) leave it to one of them: see `own_pace/clerk.py`.
 """
 
 import itertools

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from anabranch.comm.base import Communicator
-from anabranch.strategies.plan import Plan, Work
-from anabranch.strategies.served import served
+from anabranch.strategies.own_pace.plan import Plan, Work
+from anabranch.strategies.own_pace.served import served
+from anabranch.strategies.own_pace.windowed import windowed
 from anabranch.strategies.task import Task
-from anabranch.strategies.windowed import windowed
 from anabranch.types import Step
 
 

@@ -17,15 +17,15 @@ from anabranch.server.partition import partition
 from anabranch.server.traffic import Labour, gathered
 from anabranch.server.transport import SIGNALLED
 from anabranch.server.update import Descend
-from anabranch.strategies.clerk import Clerk
-from anabranch.strategies.plan import Plan, Work
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace.clerk import Clerk
+from anabranch.strategies.own_pace.plan import Plan, Work
+from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 
 
 def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator[Step]:
-    """Run `task`: see `asynchronous.py`."""
+    """Run `task`: see `run.py`."""
     w = task.objective.weights  # [P]
     centre, squares = w.clone(), _squares(plan, w)
     task.keep("weights", centre)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from anabranch.optim import Rule
 from anabranch.server.update import Update
-from anabranch.strategies.hosting import Hosting
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace.hosting import Hosting
+from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 

@@ -18,9 +18,9 @@ from anabranch.server.messages import Ask, Final
 from anabranch.server.partition import Partition, partition
 from anabranch.server.traffic import Traffic, added
 from anabranch.server.transport import SIGNALLED
-from anabranch.strategies.clerk import Clerk
-from anabranch.strategies.plan import Plan, Work
-from anabranch.strategies.replica import Replica
+from anabranch.strategies.own_pace.clerk import Clerk
+from anabranch.strategies.own_pace.plan import Plan, Work
+from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 
@@ -43,7 +43,7 @@ def survivors(comm: C, servers: int) -> C:
 
 
 def served(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator[Step]:
-    """Run `task`: see `asynchronous.py`."""
+    """Run `task`: see `run.py`."""
     servers = plan.hosting.servers
     comm = survivors(comm, servers)
     numbers = torch.zeros(comm.size, dtype=torch.int64)
