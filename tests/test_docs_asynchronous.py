@@ -53,3 +53,11 @@ def test_its_links_lead_somewhere() -> None:
     links = re.findall(r"\]\(([^)#]+)\)", PAGE)
     assert links
     assert all((docs / link).exists() for link in links if not link.startswith("http"))
+
+
+def test_its_program_prints_what_it_says(capsys: pytest.CaptureFixture[str]) -> None:
+    (program,) = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    exec(program, {})
+    said = capsys.readouterr().out
+    assert said.startswith("FetchPut [")
+    assert f"```text\n{said}```" in PAGE
