@@ -517,3 +517,25 @@ def test_a_worker_that_is_awaited_may_die_before_the_start_is_given() -> None:
     record, _ = downpour([1.0] * 3, {2: 3.5}, Downpour(warm_start=1.0, hosting=RANKS))
     assert record.traffic["dead_workers"] == [1]
     assert record.traffic["examples"]["lost"] == 0
+
+
+def test_a_death_that_an_answer_meets_first_is_heard_of_all_the_same() -> None:
+    """A dies while the server is busy, with an answer under way to it; what the server does next is answer B."""
+
+    def dies(comm: SimulatedCommunicator, client: Client) -> None:
+        client.start_fetch(torch.zeros(P), 5)
+        comm.elapse(0.5)
+        raise RankDied
+
+    def lives(comm: SimulatedCommunicator, client: Client) -> list[int]:
+        comm.elapse(0.1)
+        client.start_push(torch.ones(P), [0, 0, 0], Note(5, 1.0))  # the server is busy with it until 3.1
+        asked = client.start_fetch(torch.zeros(P), 5)
+        asked.wait()
+        farewell(client)
+        return list(asked.versions)
+
+    done = Served(dies, lives, seconds=1.0)
+    assert done.results == [None, [1, 1, 1]]
+    assert [worker.number for worker in done.ledger.dead] == [0]
+    assert done.ledger.lost == 5

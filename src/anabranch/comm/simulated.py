@@ -213,14 +213,14 @@ class SimulatedCommunicator:
         checks.check_send(x, self.rank, self.size, to, tag)
         message = Message(self._group, self.rank, to, tag, x)
         self._group.mailbox.post(message)
-        return Sending(self._group.mailbox, message)
+        return Sending(self._group.mailbox, message, self._hear)
 
     def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
         """As `recv` from `source`, which goes on while this rank computes."""
         checks.check_recv(out, self.rank, self.size, source, tag, None)
         mailbox = self._group.mailbox
         wanted = Expectation(mailbox, self._group, self.rank, source, tag)
-        return Receiving(mailbox, wanted, lambda message: _read(message, out))
+        return Receiving(mailbox, wanted, lambda message: _read(message, out), self._hear)
 
     @contextmanager
     def shared(self, local: Tensor) -> Iterator[Tensor]:
@@ -275,6 +275,9 @@ class SimulatedCommunicator:
             group, self.rank, Call("shrink"), self._shrinks, lambda ranks: (ranks, group.part(ranks))
         )
         return SimulatedCommunicator(part, alive.index(self.rank))
+
+    def _hear(self, lost: frozenset[int]) -> None:
+        self._known |= lost
 
     def _meet(self, call: Call, payload: P, combine: Callable[[list[P]], R], size: int = 0) -> R:
         self._calls += 1

@@ -1,6 +1,7 @@
 """Operations of simulated ranks that go on while their rank computes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from anabranch.comm.mailbox import Expectation, Mailbox, Message
 from anabranch.errors import PeerLost
@@ -9,11 +10,15 @@ Read = Callable[[Message], None]
 """Copies a message to where its receiver wants it, or raises."""
 
 
+Hear = Callable[[frozenset[int]], None]
+"""Notes that this rank has heard of the death of these."""
+
+
 class Sending:
     """A message under way: done when its receiver has taken it."""
 
-    def __init__(self, mailbox: Mailbox, message: Message) -> None:
-        self._mailbox, self._message = mailbox, message
+    def __init__(self, mailbox: Mailbox, message: Message, hear: Hear) -> None:
+        self._mailbox, self._message, self._hear = mailbox, message, hear
 
     def done(self) -> bool:
         """Whether it was taken.
@@ -23,20 +28,22 @@ class Sending:
         """
         if not self._message.taken and self._message.to in (lost := self._message.group.lost()):
             self._mailbox.withdraw(self._message)
+            self._hear(lost)
             raise PeerLost(lost)
         return self._message.taken
 
     def wait(self) -> None:
         """Stand still until it was taken."""
         if not self.done():
-            self._mailbox.stand(self._message)
+            with _hearing(self._hear):
+                self._mailbox.stand(self._message)
 
 
 class Receiving:
     """A message that is expected: done when it has come and was copied."""
 
-    def __init__(self, mailbox: Mailbox, wanted: Expectation, read: Read) -> None:
-        self._mailbox, self._wanted, self._read, self._over = mailbox, wanted, read, False
+    def __init__(self, mailbox: Mailbox, wanted: Expectation, read: Read, hear: Hear) -> None:
+        self._mailbox, self._wanted, self._read, self._hear, self._over = mailbox, wanted, read, hear, False
 
     def done(self) -> bool:
         """Whether it is here; then it was copied.
@@ -53,4 +60,14 @@ class Receiving:
         """Stand still until it is here."""
         if not self._over:
             self._over = True
-            self._read(self._mailbox.take(self._wanted, None, frozenset()))
+            with _hearing(self._hear):
+                self._read(self._mailbox.take(self._wanted, None, frozenset()))
+
+
+@contextmanager
+def _hearing(hear: Hear) -> Iterator[None]:
+    try:
+        yield
+    except PeerLost as lost:
+        hear(lost.ranks)
+        raise

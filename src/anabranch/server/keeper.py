@@ -221,11 +221,13 @@ class Keeper:
 
     def _prune(self) -> None:
         """Forget the answers that have come."""
-        kept = []
+        kept, lost = [], frozenset[int]()
         for to, request in self._answers:
             try:
                 if not request.done():
                     kept.append((to, request))
-            except PeerLost:
-                continue  # its death will be heard of by the next recv
+            except PeerLost as error:
+                lost |= error.ranks  # who has heard of a death here does not hear of it again
         self._answers = kept
+        if lost:
+            self._bury(PeerLost(lost))
