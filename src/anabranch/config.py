@@ -55,17 +55,23 @@ class ParallelOptions:
     """How to spread the work."""
 
     strategy: str = "averaging"
-    """In step: allreduce: average the gradients at every step. averaging: replicas learn alone, then their updates
-    are averaged. easgd-sync: elastic averaging.
-    Each at its own pace: downpour: fetch parameters, push gradients. easgd: elastic averaging. fetch-put, fetch-add:
-    as Ma 2014, and mended. hogwild: on shared memory, without locks."""
+    """allreduce: average the gradients at every step.
+    averaging: replicas learn alone, then their updates are averaged.
+    easgd-sync: elastic averaging, in step.
+    easgd: the same, each worker at its own pace, as are those that follow.
+    downpour: fetch parameters, push gradients.
+    fetch-put, fetch-add: as Ma 2014 has it, and mended.
+    hogwild: on memory that all share, without locks."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """averaging: batches between two averages; an epoch unless given. easgd: between two exchanges; 10 unless given."""
+    """averaging: batches between two averages; an epoch unless given.
+    easgd, easgd-sync: between two exchanges; 10 unless given."""
     workers: int = 1
     """Number of workers."""
     server: str = "auto"
-    """Where the parameters are if workers go at their own pace. window: in MPI windows of the workers, on one node.
-    ranks:S: on S ranks more, which serve them; a worker may die. auto: window where a trial shows that it works."""
+    """Where the parameters of workers at their own pace are.
+    window: in MPI windows of the workers, on one node.
+    ranks:S: on S ranks more, which serve them; a worker may die.
+    auto: window, where a trial shows that it works; else ranks:1."""
     shards: Placing = "contiguous"
     """contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in Project Adam."""
     reassign: bool = False
