@@ -39,6 +39,7 @@ class Shelf:
         self.staleness: Counter[int] = Counter()
         self._pieces, self._update = pieces, update
         self._parts = [self.memory[p.offset : p.offset + p.length] for p in pieces]
+        self._rooms = [torch.empty_like(part) for part in self._parts]
         self._rules = [optimizer(update, part) for part in self._parts] if isinstance(update, Descend) else []
 
     def read(self, slot: int) -> Tensor:
@@ -46,8 +47,8 @@ class Shelf:
         return self._parts[slot].clone()
 
     def room(self, slot: int) -> Tensor:
-        """Memory for what is pushed to a shard."""
-        return torch.empty_like(self._parts[slot])
+        """Memory for what is pushed to a shard, until the next push."""
+        return self._rooms[slot]
 
     def apply(self, slot: int, x: Tensor, base: int) -> None:
         """Do to a shard what a push of `x`, computed from its version `base`, does."""
