@@ -1,5 +1,7 @@
 """From options to the parts they name: update rules, stopping criteria, strategies, ranks."""
 
+from dataclasses import replace
+
 from anabranch.config import Config, FineTuningOptions, TrainingOptions
 from anabranch.errors import UsageError
 from anabranch.optim import Rule
@@ -89,32 +91,38 @@ def ranks(config: Config) -> int:
     return config.parallel.workers + servers(config)
 
 
+def with_momenta(config: Config) -> Config:
+    """`config` with the momenta that it leaves open: Hinton's guide, section 9, or none under a plain strategy."""
+    t, f = config.training, config.finetuning
+    usual, early = (0.0, 0.0) if find(config.parallel.strategy).plain else (0.9, 0.5)
+    training = replace(
+        t,
+        momentum=usual if t.momentum is None else t.momentum,
+        early_momentum=early if t.early_momentum is None else t.early_momentum,
+    )
+    tuned = usual if f.finetune_momentum is None else f.finetune_momentum
+    return replace(config, training=training, finetuning=replace(f, finetune_momentum=tuned))
+
+
 def training_strategy(config: Config) -> Strategy:
     """The strategy of the main training, with its update rule."""
-    t = config.training
-    usual, early = _momenta(config)
-    momentum = usual if t.momentum is None else t.momentum
-    before = early if t.early_momentum is None else t.early_momentum
-    rule = Rule(t.optimizer, t.learning_rate, momentum, before, t.early_epochs, t.schedule, t.epochs)
+    t = with_momenta(config).training
+    momentum, early = t.momentum or 0.0, t.early_momentum or 0.0
+    rule = Rule(t.optimizer, t.learning_rate, momentum, early, t.early_epochs, t.schedule, t.epochs)
     return strategy(config.parallel.strategy, rule, _options(config))
 
 
 def finetuning_strategy(config: Config) -> Strategy:
     """The strategy of fine-tuning, with its update rule."""
-    f = config.finetuning
+    f = with_momenta(config).finetuning
     rule = Rule(
         f.finetune_optimizer,
         f.finetune_learning_rate,
-        _momenta(config)[0] if f.finetune_momentum is None else f.finetune_momentum,
+        f.finetune_momentum or 0.0,
         schedule=f.finetune_schedule,
         epochs=f.finetune_epochs,
     )
     return strategy(config.parallel.strategy, rule, _options(config))
-
-
-def _momenta(config: Config) -> tuple[float, float]:
-    """Momentum and early momentum (Hinton's guide, section 9), unless the strategy goes without."""
-    return (0.0, 0.0) if find(config.parallel.strategy).plain else (0.9, 0.5)
 
 
 def _options(config: Config) -> Options:

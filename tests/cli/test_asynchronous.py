@@ -89,7 +89,7 @@ def test_options_that_do_not_go_together(data: str, capsys: Captured) -> None:
     assert "neither window nor ranks:S" in sentence(capsys, 2, *base, *DOWNPOUR, "--server", "rank:1")
     assert "--reassign goes with --server ranks:1" in sentence(capsys, 2, *base, *DOWNPOUR, "--reassign")
     assert "use --momentum 0" in sentence(capsys, 2, *base, *DOWNPOUR, "--momentum", "0.9")
-    assert "one rank, not 2" in sentence(
+    assert "one worker, not 1 and 1 server: use" in sentence(
         capsys, 2, "train", "--data", data, *DOWNPOUR, "--server", "ranks:1", "--world", "single"
     )
 

@@ -23,8 +23,8 @@ from anabranch.data import Dataset, load
 from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
 from anabranch.launch import cores, report_success, run_mpirun, started_ranks, tell_folder, useful_threads
 from anabranch.objectives import Precision, warm_up
-from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers
-from anabranch.progress import Display, Silence, make_display
+from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers, with_momenta
+from anabranch.progress import Display, Silence, counted, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
@@ -81,7 +81,8 @@ def with_world(config: Config, started: int) -> Config:
     if world == "auto":
         world = "mpi" if started else "single" if ranks(config) == 1 else "simulated"
     if world == "single" and ranks(config) > 1:
-        raise UsageError(f"a single process is one rank, not {ranks(config)}: use --world simulated or --world mpi.")
+        more = f" and {counted(servers(config), 'server')}" if servers(config) else ""
+        raise UsageError(f"a single process is one worker, not {workers}{more}: use --world simulated or --world mpi.")
     if world == "mpi" and started:
         workers = _workers(config, started)
     if world != "mpi" and started > 1:
@@ -181,6 +182,7 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display) -> Co
     Raises:
         UsageError, DataError: as `build_model` and `check`.
     """
+    config = with_momenta(config)
     model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
     parameters = sum(p.numel() for p in build_model(model, dataset, 0, torch.float32).parameters())
     batch = batch_size(config, len(dataset.train))
