@@ -18,6 +18,7 @@ LEVELS = [
     {"trainer"},
     {"simulate"},
     {"calibrate"},
+    {"experiments"},
     {"cli"},
     {"__main__"},
 ]

@@ -52,7 +52,8 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         return DBN(sizes, units=options.units, std=options.initial_std, generator=chance, dtype=dtype)
     if kind == "mlp":
         sizes = _sizes(options.model, rest)
-        return mlp(sizes, activation=options.activation, generator=generator(_STREAM, seed), dtype=dtype)
+        chance = generator(_STREAM, seed)
+        return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
         module = _call(kind, rest).to(dtype)

@@ -11,10 +11,11 @@ from typeguard import TypeCheckError, check_type
 
 from anabranch.data import Scale
 from anabranch.errors import UsageError, unknown_name
-from anabranch.models import Activation, VisibleUnits
-from anabranch.objectives import Precision
-from anabranch.optim import RuleName, Schedule
+from anabranch.models import Activation, Start, VisibleUnits
+from anabranch.objectives import Outputs, Precision
+from anabranch.optim import Directions, RuleName, Schedule
 from anabranch.server.partition import Placing
+from anabranch.strategies.shard import Draws
 
 World = Literal["auto", "single", "simulated", "mpi"]
 StopRule = Literal["epochs", "convergence"]
@@ -48,6 +49,11 @@ class ModelOptions:
     """Standard deviation of the initial RBM weights."""
     activation: Activation = "relu"
     """Units of an mlp."""
+    mlp_start: Start = "fan-in"
+    """Initial weights of an mlp, uniform. fan-in: up to 1/sqrt(inputs) on either side of 0. glorot: up to
+    sqrt(6/(inputs + outputs)), biases too. unit-interval: from 0 to 1, biases too."""
+    outputs: Outputs = "softmax"
+    """Of a classifier, and so its cross-entropy. softmax: one class of all. logistic: each class for itself."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +67,11 @@ class ParallelOptions:
     easgd: the same, each worker at its own pace, as are those that follow.
     downpour: fetch parameters, push gradients.
     fetch-put, fetch-add: as Ma 2014 has it, and mended.
-    hogwild: on memory that all share, without locks."""
+    hogwild: on memory that all share, without locks.
+    sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """averaging: batches between two averages; an epoch unless given.
+    sampled-averaging: line searches between two; 5 unless given.
     easgd, easgd-sync: between two exchanges; 10 unless given."""
     workers: int = 1
     """Number of workers."""
@@ -86,6 +94,13 @@ class ParallelOptions:
     """downpour: epochs that the first worker trains alone; 0 unless given."""
     elasticity: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """easgd: of the springs of all workers together; 0.9 unless given."""
+    sample: Annotated[float | None, tyro.conf.arg(metavar="FRACTION")] = None
+    """sampled-averaging: size of a worker's random minibatch; 0.9 of the data unless given."""
+    draws: Draws | None = None
+    """sampled-averaging, where minibatches come from. own, unless given: each worker draws from all the data.
+    same: all draw the same. shard: each from its own part."""
+    directions: Directions | None = None
+    """sampled-averaging, where line searches go: along the gradient, unless given, or in conjugate directions."""
     world: World = "auto"
     """single: one process. simulated: all workers in this process, in virtual time. mpi: real processes.
     auto: mpi under mpirun or srun, else single for one worker, else simulated."""
@@ -115,6 +130,8 @@ class TrainingOptions:
     """Course of the learning rate over the epochs."""
     weight_cost: float = 0.0002
     """L2 penalty on RBM weights."""
+    penalty: float = 0.0
+    """L2 penalty on the weights of an mlp or a module: its half times their squares, over the minibatch's examples."""
     gibbs_steps: int = 1
     """k of CD-k and PCD-k."""
     persistent: bool = False
@@ -173,6 +190,8 @@ class RunOptions:
 
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
     """The run's folder, which must not exist or be empty; runs/DATA-MODEL-DATE unless given."""
+    test_each_epoch: bool = False
+    """Measure and record the test error after every epoch with labels, too."""
     checkpoint_seconds: float = 10.0
     """Least time between checkpoints; they are written at the end of an epoch."""
 

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from anabranch.objectives import Outputs
 from anabranch.types import Batch
 
 CHUNK = 2000  # rows of one forward pass
@@ -25,14 +26,17 @@ def classification_error(network: nn.Module, batches: Iterable[Batch]) -> float:
 
 
 @torch.no_grad()
-def squared_output_error(network: nn.Module, batches: Iterable[Batch]) -> tuple[float, int]:
-    """Sum over labelled examples and classes of (softmax output - target)², and the number of terms.
+def squared_output_error(
+    network: nn.Module, batches: Iterable[Batch], outputs: Outputs = "softmax"
+) -> tuple[float, int]:
+    """Sum over labelled examples and classes of (output - target)², and the number of terms.
 
     The root of their ratio is the RMS error that De Filippo De Grazia et al. 2012 stop back-propagation by.
     """
     squared, terms = 0.0, 0
     for batch in batches:
-        output = network(batch.x).softmax(dim=1)
+        logits = network(batch.x)
+        output = logits.softmax(dim=1) if outputs == "softmax" else logits.sigmoid()
         if batch.y is not None:
             target = F.one_hot(batch.y, output.shape[1])
             squared += float((output - target).square_().sum(dtype=torch.float64))

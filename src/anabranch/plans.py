@@ -127,7 +127,18 @@ def finetuning_strategy(config: Config) -> Strategy:
 
 def _options(config: Config) -> Options:
     p = config.parallel
-    return Options(p.every, p.fetch_every, p.push_every, p.overlap or None, p.warm_start, p.elasticity, hosting(config))
+    return Options(
+        every=p.every,
+        fetch_every=p.fetch_every,
+        push_every=p.push_every,
+        overlap=p.overlap or None,
+        warm_start=p.warm_start,
+        elasticity=p.elasticity,
+        sample=p.sample,
+        draws=p.draws,
+        directions=p.directions,
+        hosting=hosting(config),
+    )
 
 
 def training_stopping(options: TrainingOptions) -> Stopping:

@@ -12,7 +12,7 @@ from typing import Any
 
 import tomli_w
 
-from anabranch.config import Config, RunOptions, read_toml, tables
+from anabranch.config import Config, read_toml, tables
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.files import make_folder, write_text
 
@@ -142,7 +142,7 @@ def resumed_config(folder: RunFolder, saved: Config, asked: Config) -> Config:
     return dataclasses.replace(
         saved,
         parallel=dataclasses.replace(saved.parallel, world=asked.parallel.world),
-        run=RunOptions(str(folder.path), asked.run.checkpoint_seconds),
+        run=dataclasses.replace(saved.run, out=str(folder.path), checkpoint_seconds=asked.run.checkpoint_seconds),
     )
 
 

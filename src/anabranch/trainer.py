@@ -13,10 +13,11 @@ from anabranch.build import build_model
 from anabranch.comm.base import Communicator
 from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
+from anabranch.errors import UsageError
 from anabranch.evaluate import CHUNK, classification_error, squared_output_error
 from anabranch.journal import RunJournal
 from anabranch.models import DBN, mlp
-from anabranch.objectives import back_propagation
+from anabranch.objectives import Outputs, back_propagation
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
@@ -155,15 +156,22 @@ class Trainer:
         watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
         if self.watched and comm.rank == 0:
             journal.test_error = partial(self._test_error, network)
+        outputs = options.model.outputs
+        objective = back_propagation(
+            network,
+            outputs=outputs,
+            penalty=options.training.penalty if name == TRAINING else 0.0,
+            precision=options.training.precision,
+        )
         task = Task(
-            self.staged(back_propagation(network, precision=options.training.precision), name, comm),
+            self.staged(objective, name, comm),
             part,
             stopping,
             seed=supervised_seed(options, part.rank),
             name=name,
             restored=journal.restored(name),
             monitor=journal,
-            measure=(lambda: squared_output_error(network, part.in_order(CHUNK))) if watched == "convergence" else None,
+            measure=partial(_squared_error, network, outputs, part) if watched == "convergence" else None,
             finish=math.sqrt if watched == "convergence" else float,
             quantity="RMS error" if watched == "convergence" else "loss",
         )
@@ -195,6 +203,8 @@ def check(config: Config, dataset: Dataset) -> None:
     training_stopping(t)
     if not config.model.model.startswith("dbn:"):
         return
+    if t.penalty:
+        raise UsageError(f"--penalty {t.penalty} is for an mlp or a module: an RBM has --weight-cost.")
     pretraining_plan(config, batch)
     if config.model.units == "bernoulli":
         check_unit_interval(dataset.train, dataset.name)
@@ -203,6 +213,10 @@ def check(config: Config, dataset: Dataset) -> None:
         finetuning_strategy(config)
         finetuning_stopping(f)
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
+
+
+def _squared_error(network: nn.Module, outputs: Outputs, part: Shard) -> tuple[float, int]:
+    return squared_output_error(network, part.in_order(CHUNK), outputs)
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

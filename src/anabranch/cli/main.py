@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from anabranch import __version__
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
+from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
 USAGE = """\
@@ -19,6 +19,7 @@ Distributed neural-network training: the algorithms of the literature, simulated
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
+  anabranch reproduce    a paper's tables and figures, with ours beside them
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -32,6 +33,7 @@ Begin with:  anabranch train                                a deep belief networ
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    end_with_parent()
     try:
         return _command(arguments)
     except AnabranchError as error:
@@ -55,12 +57,13 @@ def _command(arguments: list[str]) -> int:
         print(f"anabranch {__version__}")
         return 0
     # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import calibrate, simulate, train
+    from anabranch.cli import calibrate, reproduce, simulate, train
 
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train.main,
         "simulate": simulate.main,
         "calibrate": calibrate.main,
+        "reproduce": reproduce.main,
     }
     if arguments[0] not in commands:
         raise unknown_name("command", arguments[0], commands)

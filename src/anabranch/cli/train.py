@@ -243,7 +243,16 @@ def train_here(
         AnabranchError: as `Trainer.run`.
     """
     with folder.held(), StopFlag().listening(announce=True) as flag:
-        trainer = Trainer(config, dataset, folder, display, flag, staged, timed=world is not None, watched=watched)
+        trainer = Trainer(
+            config,
+            dataset,
+            folder,
+            display,
+            flag,
+            staged,
+            timed=world is not None,
+            watched=watched or config.run.test_each_epoch,
+        )
         try:
             results = (world or SimulatedWorld(ranks(config))).run(trainer.run)
         finally:

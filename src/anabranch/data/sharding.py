@@ -22,6 +22,7 @@ from anabranch.seeding import generator
 # Streams of their own, so that other users of the same seed draw other numbers.
 _SHARD_STREAM = int.from_bytes(b"shard")
 _EPOCH_STREAM = int.from_bytes(b"epoch")
+_DRAW_STREAM = int.from_bytes(b"draw")
 
 
 def shard(n: int, rank: int, size: int, seed: int) -> Tensor:
@@ -75,6 +76,15 @@ def pass_batches(length: int, epoch: int, rank: int, seed: int, batch_size: int)
     """As `epoch_batches`, of a shard of any `length`; how many batches there are depends on it alone."""
     order = torch.randperm(length, generator=generator(_EPOCH_STREAM, seed, epoch, rank))
     return list(torch.tensor_split(order, -(-length // batch_size)))
+
+
+def drawn(n: int, fraction: float, number: int, stream: int, seed: int) -> Tensor:
+    """The random draw of this `number` from n examples, without replacement: a `fraction` of them, at least one.
+
+    Draws of one `stream` (a rank, say) do not depend on those of another.
+    """
+    count = min(max(round(fraction * n), 1), n)
+    return torch.randperm(n, generator=generator(_DRAW_STREAM, seed, number, stream))[:count]
 
 
 def check_sharding(n: int, size: int, batch_size: int) -> None:

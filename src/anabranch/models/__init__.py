@@ -2,7 +2,7 @@
 
 from anabranch.models.dbn import DBN
 from anabranch.models.flat import flat_parameters
-from anabranch.models.mlp import Activation, mlp
+from anabranch.models.mlp import Activation, Start, mlp
 from anabranch.models.rbm import RBM, VisibleUnits
 
-__all__ = ["DBN", "RBM", "Activation", "VisibleUnits", "flat_parameters", "mlp"]
+__all__ = ["DBN", "RBM", "Activation", "Start", "VisibleUnits", "flat_parameters", "mlp"]

@@ -3,7 +3,9 @@
 from anabranch.objectives.backprop import BackPropagation, Loss
 from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.contrastive import ContrastiveDivergence
-from anabranch.objectives.feedforward import SigmoidBackPropagation, back_propagation
+from anabranch.objectives.feedforward import SigmoidBackPropagation
+from anabranch.objectives.outputs import Outputs, back_propagation
+from anabranch.objectives.penalised import Penalised
 from anabranch.objectives.plain import PlainContrastiveDivergence
 from anabranch.objectives.warm import warm_up
 
@@ -12,6 +14,8 @@ __all__ = [
     "ContrastiveDivergence",
     "Loss",
     "Objective",
+    "Outputs",
+    "Penalised",
     "PlainContrastiveDivergence",
     "Precision",
     "SigmoidBackPropagation",

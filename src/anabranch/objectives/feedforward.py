@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from anabranch.errors import UsageError
 from anabranch.kernels import Memory, Noise, activate, delta, softmax_delta
 from anabranch.models.flat import flat_parameters
-from anabranch.objectives.backprop import BackPropagation
 from anabranch.objectives.base import Objective, Precision, check_width
 from anabranch.objectives.layer import Layer
 from anabranch.optim import FlatOptimizer
@@ -149,9 +148,3 @@ def fits(network: nn.Module) -> bool:
     trained = all(p.requires_grad and p.device.type == "cpu" for p in network.parameters())
     once = len({id(module) for module in network if isinstance(module, nn.Linear)}) == kinds.count(nn.Linear)
     return kinds == expected and len(dropouts) <= 1 and dropouts != {1.0} and biased and trained and once
-
-
-def back_propagation(network: nn.Module, *, precision: Precision = "float32", seed: int = 0) -> Objective:
-    """The cross-entropy of `network`, by the fast objective if it can train it, else by torch's own differentiation."""
-    kind = SigmoidBackPropagation if fits(network) else BackPropagation
-    return kind(network, precision=precision, seed=seed)

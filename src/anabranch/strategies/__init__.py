@@ -10,6 +10,7 @@ from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
 from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
 from anabranch.strategies.own_pace.hosting import Hosting
+from anabranch.strategies.sampled_averaging import SampledAveraging
 from anabranch.strategies.shard import Shard
 from anabranch.strategies.stopping import Convergence, FixedEpochs, Stopping
 from anabranch.strategies.task import Task
@@ -30,6 +31,7 @@ __all__ = [
     "Hosting",
     "Journal",
     "Monitor",
+    "SampledAveraging",
     "Shard",
     "Silent",
     "Staged",

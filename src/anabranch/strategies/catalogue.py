@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from anabranch.errors import UsageError, unknown_name
-from anabranch.optim import Rule
+from anabranch.optim import Directions, Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Strategy
@@ -14,6 +14,8 @@ from anabranch.strategies.elastic import Elastic, ElasticSync
 from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
 from anabranch.strategies.own_pace.hosting import Hosting
+from anabranch.strategies.sampled_averaging import SampledAveraging
+from anabranch.strategies.shard import Draws
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,9 @@ class Options:
     overlap: bool | None = None
     warm_start: float | None = None
     elasticity: float | None = None
+    sample: float | None = None
+    draws: Draws | None = None
+    directions: Directions | None = None
     hosting: Hosting | None = None
 
 
@@ -48,7 +53,14 @@ class Entry:
 
 _DOWNPOUR = {"fetch_every": "n_fetch", "push_every": "n_push", "overlap": "overlap", "warm_start": "warm_start"}
 _ELASTIC = {"every": "every", "elasticity": "elasticity"}
+_SAMPLED = {"every": "iterations", "sample": "sample", "draws": "draws", "directions": "directions"}
 _HOSTED = {"hosting": "hosting"}
+
+
+def _sampled_averaging(_rule: Rule, **options: Any) -> SampledAveraging:
+    """Its line search takes the place of an update rule."""
+    return SampledAveraging(**options)
+
 
 CATALOGUE: dict[str, Entry] = {
     "allreduce": Entry(Allreduce, {}),
@@ -59,6 +71,7 @@ CATALOGUE: dict[str, Entry] = {
     "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True, plain=True),
     "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
     "hogwild": Entry(Hogwild, {}, plain=True),
+    "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True),
 }
 
 

@@ -20,7 +20,7 @@ class EpochReport:
         loss: the mean loss over the same examples.
         examples: how many all ranks used.
         steps: this rank's updates since the task began.
-        learning_rate: in force during the epoch.
+        learning_rate: in force during the epoch; None of a strategy without an update rule.
         last: whether the task ends with it.
         quantity: what the error is: "reconstruction error", "loss", "RMS error".
     """
@@ -31,7 +31,7 @@ class EpochReport:
     loss: float
     examples: int
     steps: int
-    learning_rate: float
+    learning_rate: float | None
     last: bool
     quantity: str = "loss"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -10,6 +10,9 @@ from torch import Tensor
 from anabranch.comm.base import Communicator
 from anabranch.data import sharding
 from anabranch.types import Batch
+
+Draws = Literal["same", "own", "shard"]
+"""Of random minibatches: every rank the same, each its own from all the data, each its own from its shard."""
 
 SERVES = -1  # the rank, among the workers, of one that is no worker
 
@@ -114,6 +117,15 @@ class Shard:
         rows = self.members[torch.cat(positions)]
         for batch in torch.split(rows, [len(batch) for batch in positions]):
             yield self.source.take(batch, self.dtype)
+
+    def draw(self, number: int, fraction: float, draws: Draws) -> Batch:
+        """The random minibatch of this `number`: a `fraction` of what `draws` says, without replacement."""
+        if draws == "shard":
+            rows = self.members[sharding.drawn(len(self), fraction, number, self.rank, self.seed)]
+            return self.source.take(rows, self.dtype)
+        stream = self.rank if draws == "own" else 0
+        everything = self.whole or self.source
+        return everything.take(sharding.drawn(self.total, fraction, number, stream, self.seed), self.dtype)
 
     def in_order(self, size: int, dtype: torch.dtype | None = None) -> Iterator[Batch]:
         """The whole shard, at most `size` examples at a time, in the order of `members`; in its dtype or another."""

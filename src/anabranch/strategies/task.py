@@ -197,7 +197,7 @@ class Task:
     def _conclude(self, error: float, loss: float, examples: int, quantity: str) -> bool:
         self.errors.append(error)
         last = self.stopping.done(self.errors)
-        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
+        rate = self._optimizers[0].learning_rate if self._optimizers else None
         self._monitor.on_epoch(
             EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last, quantity)
         )
@@ -210,8 +210,10 @@ class Task:
         return TaskState(tuple(self.errors), self._steps, tensors)
 
     def _diverged(self, what: str) -> DivergedError:
-        rate = self._optimizers[0].learning_rate if self._optimizers else math.nan
+        where, kept = f"{what} in {self.name}, epoch {self.epoch + 1}", "the last good checkpoint is kept."
+        if not self._optimizers:
+            return DivergedError(f"{where}: look for extreme values in the data; {kept}")
+        rate = self._optimizers[0].learning_rate
         return DivergedError(
-            f"{what} in {self.name}, epoch {self.epoch + 1}, at learning rate {rate:g}: "
-            f"use a lower learning rate (try {rate / 10:g}); the last good checkpoint is kept."
+            f"{where}, at learning rate {rate:g}: use a lower learning rate (try {rate / 10:g}); {kept}"
         )

@@ -1,0 +1,1 @@
+"""The papers' own experiments: what they ran, what they found, and what comes out here. One file a paper."""

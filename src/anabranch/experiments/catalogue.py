@@ -1,0 +1,8 @@
+"""The papers whose experiments can be run, by their names on the command line."""
+
+from anabranch.experiments.alowaisheq2015 import Alowaisheq2015
+from anabranch.experiments.paper import Paper
+
+PAPERS: dict[str, Paper] = {
+    "alowaisheq2015": Alowaisheq2015(),
+}

@@ -1,0 +1,122 @@
+"""A cell of an experiment: one command of ours, with a folder of its own that says whether it was finished."""
+
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
+from anabranch.files import make_folder, write_json
+
+RESULT = "result.json"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A command, and what it is expected to cost.
+
+    Attributes:
+        name: of its folder; no two cells of a paper have one name.
+        arguments: of `anabranch`, without `--out`.
+        cost: in any unit that is the same for all cells of a paper; it makes the time that is left.
+        alone: no other cell may run beside it, since its seconds are measured.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    cost: float = 1.0
+    alone: bool = False
+
+    @property
+    def command(self) -> str:
+        """What a person would type."""
+        return shlex.join(["anabranch", *self.arguments])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished cell has found.
+
+    Attributes:
+        seconds: that it took this machine.
+        summary: of a run of `anabranch train`, as in its `summary.json`; empty for a simulation.
+        rows: of `anabranch simulate`, as in `sweep.json`; empty for a run.
+        epochs: by the number of workers of the run: the records of its epochs, of all tasks in order.
+    """
+
+    seconds: float
+    summary: dict[str, Any] = field(default_factory=dict)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    epochs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+
+
+def finished(cell: Cell, folder: Path) -> Outcome | None:
+    """The outcome of `cell` if it was finished in `folder` before.
+
+    Raises:
+        UsageError: another command was run there.
+        CheckpointError: its file cannot be read.
+    """
+    path = folder / cell.name / RESULT
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: delete its folder to run that cell anew.") from error
+    if content.pop("arguments") != list(cell.arguments):
+        raise UsageError(f"{path.parent} holds another experiment's cell: give another --out, or delete that folder.")
+    return Outcome(**content)
+
+
+def start(cell: Cell, folder: Path, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+    """Begin `cell` in `folder`, or go on with it where it was broken off."""
+    place = folder / cell.name
+    make_folder(place)
+    run = place / "run"
+    goes_on = cell.arguments[0] == "train" and (run / "config.toml").exists()
+    more = ["--resume", str(run)] if goes_on else [*cell.arguments[1:], "--out", str(run)]
+    command = [sys.executable, "-m", "anabranch", cell.arguments[0], *more]
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
+    )
+
+
+def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> Outcome:
+    """Read what an ended `cell` has found, and keep it.
+
+    Raises:
+        Interrupted: a signal had stopped it.
+        AnabranchError: it failed.
+    """
+    if code > 128 or code < 0:
+        raise Interrupted(code - 128 if code > 128 else -code, f"{cell.name} was stopped")
+    if code:
+        last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("anabranch: ")
+        raise AnabranchError(f"{cell.name} failed with exit code {code} ({last}): its command was {cell.command}")
+    outcome = _read(folder / cell.name / "run", seconds)
+    write_json(folder / cell.name / RESULT, {"arguments": list(cell.arguments), **vars(outcome)})
+    return outcome
+
+
+def _read(run: Path, seconds: float) -> Outcome:
+    summary, sweep = run / "summary.json", run / "sweep.json"
+    if summary.exists():
+        found = _json(summary)
+        return Outcome(seconds, summary=found, epochs={str(found["workers"]): _epochs(run / "steps.jsonl")})
+    folders = sorted(run.glob("workers-*"))
+    epochs = {path.name.removeprefix("workers-"): _epochs(path / "steps.jsonl") for path in folders}
+    return Outcome(seconds, rows=_json(sweep), epochs=epochs)
+
+
+def _epochs(record: Path) -> list[dict[str, Any]]:
+    with record.open(encoding="utf-8") as lines:
+        return [line for text in lines if '"epoch"' in text and (line := json.loads(text))["kind"] == "epoch"]
+
+
+def _json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
