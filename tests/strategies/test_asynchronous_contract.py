@@ -42,7 +42,7 @@ def servers(case: Case) -> int:
 
 
 def test_every_catalogued_strategy_is_under_a_contract() -> None:
-    assert {"allreduce", "averaging", "easgd-sync", "hogwild", *OWN_PACE} == set(CATALOGUE)
+    assert {"allreduce", "averaging", "easgd-sync", "hogwild", "sampled-averaging", *OWN_PACE} == set(CATALOGUE)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -4,6 +4,7 @@ Nocedal & Wright 2006, "Numerical optimization": strong Wolfe conditions (algori
 along conjugate directions (Polak-Ribière, equation 5.45). A search asks for the cost several times an iteration.
 """
 
+import warnings
 from collections.abc import Callable
 from typing import Any, Literal, get_args
 
@@ -70,11 +71,16 @@ def _steepest(asked: _Asked, w: _Vector, iterations: int) -> tuple[_Vector, list
     before: float | None = None  # the cost of the step before gives the first length to try
     for _ in range(iterations):
         now, gradient = asked.cost(w), asked.gradient(w)
-        found: tuple[Any, ...] = optimize.line_search(asked.cost, asked.gradient, w, -gradient, gradient, now, before)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # what it has found instead is judged below
+            found: tuple[Any, ...] = optimize.line_search(
+                asked.cost, asked.gradient, w, -gradient, gradient, now, before
+            )
         costs.append(now)
-        if found[0] is None:
+        length, lowest = found[0], found[3]
+        if length is None or not lowest < now:
             break
-        w, before = w - found[0] * gradient, now
+        w, before = w - length * gradient, now
     return w, costs
 
 
