@@ -1,0 +1,76 @@
+"""The cells of Alowaisheq & Dhami 2015, and what is made of their outcomes."""
+
+import pytest
+
+from anabranch.cli.options import Arguments, SimulateArguments, parse
+from anabranch.cli.simulate import take_counts
+from anabranch.experiments.alowaisheq2015 import EPOCHS, Alowaisheq2015
+from anabranch.experiments.cell import Cell, Outcome
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_cells_are_commands_of_ours(quick: bool) -> None:
+    cells = Alowaisheq2015().cells(quick=quick)
+    assert len({cell.name for cell in cells}) == len(cells) == (2 * (1 + 2 + 1) if quick else 10 * (1 + 3 + 4)) + 2
+    for cell in cells:
+        assert "/" not in cell.name
+        command, *rest = cell.arguments
+        if command == "simulate":
+            counts, rest = take_counts(rest)
+            assert len(counts) == 1
+        options = parse(rest, "anabranch", "", SimulateArguments if command == "simulate" else Arguments)
+        assert options.training.epochs == (40 if quick else 100)  # rounds of five of the paper's epochs
+        assert options.training.penalty == 0.6987
+        assert options.data.test_fraction == 0.3
+        assert cell.alone == cell.name.startswith("timed")
+
+
+def outcome_of(cell: Cell) -> Outcome:
+    """Accuracy 50 % + a point every 50 epochs, and one more of the second split; a second an epoch and worker."""
+    rounds = int(cell.arguments[cell.arguments.index("--epochs") + 1])
+    workers = cell.arguments[cell.arguments.index("--workers") + 1] if "--workers" in cell.arguments else "1"
+    split = int(cell.arguments[cell.arguments.index("--seed") + 1])
+    lines = []
+    for number in range(1, rounds + 1):
+        error = 0.5 - number / 1000 - 0.01 * split
+        lines.append({"test_error": error, "seconds": number * 5.0, "virtual_clock": number * int(workers) * 5.0})
+    return Outcome(1.0, epochs={workers: lines})
+
+
+def test_findings_by_hand() -> None:
+    paper = Alowaisheq2015()
+    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(quick=True)}
+    accuracy, readings, seconds = paper.findings(outcomes, quick=True).tables
+    assert [(one.label, one.series, one.paper) for one in accuracy.entries] == [
+        ("100 epochs", "sequential", 80.67),
+        ("", "parallel (2)", 84.06),
+        ("", "parallel (4)", 84.06),
+        ("200 epochs", "sequential", 86.89),
+        ("", "parallel (2)", 87.28),
+        ("", "parallel (4)", 87.28),
+    ]
+    assert accuracy.entries[0].ours == pytest.approx((52.0, 53.0))
+    assert accuracy.entries[3].ours == pytest.approx((54.0, 55.0))
+    assert [one.series for one in readings.entries] == ["weights from 0 to 1"] * 2
+    measured, two, four = seconds.entries[:3]
+    assert (measured.note, two.note) == ("measured on MPI", "simulated")
+    assert measured.ours == (1.0,)
+    assert (two.ours, four.ours) == ((2.0, 2.0), (4.0, 4.0))
+    assert two.paper == pytest.approx(211 / 244)
+
+
+def test_pictures_have_a_curve_for_each_series() -> None:
+    paper = Alowaisheq2015()
+    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(quick=False)}
+    figure, times = paper.findings(outcomes, quick=False).pictures
+    (panel,) = figure.panels
+    assert [line.name for line in panel.lines] == [
+        "paper, sequential",
+        "paper, parallel",
+        "sequential",
+        "parallel (2)",
+        "parallel (4)",
+        "parallel (8)",
+    ]
+    assert all(line.x == EPOCHS for line in panel.lines)
+    assert all(len(line.x) == len(line.y) for panel in times.panels for line in panel.lines)

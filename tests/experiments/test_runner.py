@@ -1,0 +1,113 @@
+"""Cells are run once, several at a time; what is broken off goes on; what fails says so."""
+
+import io
+import json
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from tiny_paper import OPTIONS, SHORT, cells
+
+from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
+from anabranch.experiments.cell import Cell
+from anabranch.experiments.course import Course, in_words
+from anabranch.experiments.runner import Runner
+from anabranch.signals import StopFlag
+
+
+def runner(folder: Path, jobs: int = 2, flag: StopFlag | None = None) -> tuple[Runner, io.StringIO]:
+    said = io.StringIO()
+    return Runner(folder, jobs, Course(Console(file=said, width=200)), flag or StopFlag()), said
+
+
+def test_each_cell_runs_once_and_says_what_it_found(tmp_path: Path) -> None:
+    run, said = runner(tmp_path)
+    outcomes = run.run(cells())
+    assert set(outcomes) == {"short", "other", "many"}
+    assert outcomes["short"].summary["test_error"] == outcomes["short"].epochs["1"][-1]["test_error"]
+    assert [row["workers"] for row in outcomes["many"].rows] == [1, 2]
+    assert {workers: len(lines) for workers, lines in outcomes["many"].epochs.items()} == {"1": 2, "2": 2}
+    lines = said.getvalue().splitlines()
+    assert lines[-1].startswith("3/3 many, ")  # alone, after the others; two errors are no figure of one run
+    assert lines[-1].endswith("; all done")
+    assert any("other: test error" in line and "left" in line for line in lines[:2])
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+    run, said = runner(tmp_path)
+    assert run.run(cells()) == outcomes
+    assert said.getvalue() == "3 cells finished before, 0 to run\n"
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+
+
+def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path) -> None:
+    only = [cell for cell in cells(long=True) if cell.name == "other"]
+    flag = StopFlag()
+    run, _ = runner(tmp_path / "stopped", flag=flag)
+
+    def stop_in_its_midst() -> None:
+        record = tmp_path / "stopped/other/run/steps.jsonl"
+        while not (record.exists() and record.read_text().count('"epoch"') > 500):
+            time.sleep(0.02)
+        flag.signal_number = signal.SIGTERM
+
+    threading.Thread(target=stop_in_its_midst, daemon=True).start()
+    with pytest.raises(Interrupted) as caught:
+        run.run(only)
+    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert not (tmp_path / "stopped/other/result.json").exists()
+    assert any((tmp_path / "stopped/other/run/checkpoints").iterdir())
+    (resumed,), (whole,) = (runner(tmp_path / name)[0].run(only).values() for name in ("stopped", "whole"))
+    assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"]
+    assert len(resumed.epochs["1"]) == 400
+
+
+def test_a_failing_cell_names_its_command_and_ends_the_others(tmp_path: Path) -> None:
+    wrong = Cell("wrong", ("train", "--data", "no-such-data", "--threads", "1"))
+    endless = Cell("endless", ("train", "--world", "single", *OPTIONS, "--model", "mlp", "--epochs", "1000000"))
+    run, _ = runner(tmp_path)
+    with pytest.raises(AnabranchError) as caught:
+        run.run([wrong, endless])
+    assert "wrong failed with exit code 2 (unknown data set 'no-such-data'" in str(caught.value)
+    assert str(caught.value).endswith("its command was anabranch train --data no-such-data --threads 1")
+    assert not (tmp_path / "endless/result.json").exists()
+
+
+def test_another_experiments_cell_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+    (cell,) = cells()[:1]
+    runner(tmp_path)[0].run([cell])
+    other = Cell(cell.name, (*cell.arguments, "--learning-rate", "0.2"))
+    with pytest.raises(UsageError, match="holds another experiment's cell: give another --out"):
+        runner(tmp_path)[0].run([other])
+    (tmp_path / "short/result.json").write_text("{")
+    with pytest.raises(CheckpointError, match="cannot be read: delete its folder"):
+        runner(tmp_path)[0].run([cell])
+
+
+def test_costs_make_the_time_that_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 0.0, 30.0, 90.0])
+    said = io.StringIO()
+    console = Console(file=said, width=200)
+    monkeypatch.setattr("anabranch.experiments.course.time.monotonic", lambda: next(clock))
+    course = Course(console)
+    first, second = Cell("first", ("train", *SHORT), 1), Cell("second", ("train", *SHORT), 2)
+    run, _ = runner(tmp_path)
+    outcome = json.loads('{"seconds": 30.0}')
+    from anabranch.experiments.cell import Outcome
+
+    course.begin([first, second], 0)
+    course.ended(first, Outcome(**outcome))
+    course.ended(second, Outcome(60.0))
+    assert said.getvalue().splitlines() == [
+        "1/2 first, 30 s; about 60 s left",
+        "2/2 second, 60 s; all done",
+    ]
+    del run
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(3.2, "3 s"), (99.0, "99 s"), (150.0, "2 min"), (5400.0, "90 min"), (11100.0, "3 h 05 min")]
+)
+def test_seconds_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
