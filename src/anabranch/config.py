@@ -63,6 +63,9 @@ class ParallelOptions:
     strategy: str = "averaging"
     """allreduce: average the gradients at every step.
     averaging: replicas learn alone, then their updates are averaged.
+    bmuf: averaging, and a momentum of the averaged updates.
+    diloco: averaging, rarely, by an outer optimizer; made for --optimizer adamw.
+    post-local: allreduce at first, then averaging.
     easgd-sync: elastic averaging, in step.
     easgd: the same, each worker at its own pace, as are those that follow.
     downpour: fetch parameters, push gradients.
@@ -70,7 +73,8 @@ class ParallelOptions:
     hogwild: on memory that all share, without locks.
     sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """averaging: batches between two averages; an epoch unless given.
+    """averaging, bmuf: batches between two averages; an epoch unless given.
+    diloco: 500 unless given. post-local: 16 unless given.
     sampled-averaging: line searches between two; 5 unless given.
     easgd, easgd-sync: between two exchanges; 10 unless given."""
     workers: int = 1
@@ -94,6 +98,12 @@ class ParallelOptions:
     """downpour: epochs that the first worker trains alone; 0 unless given."""
     elasticity: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
     """easgd: of the springs of all workers together; 0.9 unless given."""
+    outer_learning_rate: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """bmuf, diloco: by which the averaged update is multiplied; 1 for bmuf and 0.7 for diloco unless given."""
+    outer_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
+    """bmuf, diloco: of the averaged updates; 1 - 1/N with N workers for bmuf and 0.9 for diloco unless given."""
+    local_after: Annotated[int | None, tyro.conf.arg(metavar="EPOCHS")] = None
+    """post-local: epochs of allreduce, before those of averaging; half of them all unless given."""
     sample: Annotated[float | None, tyro.conf.arg(metavar="FRACTION")] = None
     """sampled-averaging: size of a worker's random minibatch; 0.9 of the data unless given."""
     draws: Draws | None = None

@@ -137,6 +137,9 @@ def _options(config: Config) -> Options:
         sample=p.sample,
         draws=p.draws,
         directions=p.directions,
+        outer_learning_rate=p.outer_learning_rate,
+        outer_momentum=p.outer_momentum,
+        local_after=p.local_after,
         hosting=hosting(config),
     )
 

@@ -150,6 +150,12 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
         (["--world", "single", "--workers", "2"], "a single process is one worker, not 2: use --world simulated or"),
         (["--every", "3", "--strategy", "allreduce"], "--every 3 does not go with --strategy allreduce"),
         (["--every", "0"], "replicas can be averaged every 1 or more batches, not every 0."),
+        (["--strategy", "bmuf", "--outer-momentum", "1"], "the outer momentum must lie in [0, 1), not 1.0: try 0.9."),
+        (["--strategy", "post-local", "--local-after", "-1"], "after 0 or more epochs, not after -1."),
+        (
+            ["--outer-learning-rate", "1"],
+            "--outer-learning-rate 1.0 does not go with --strategy averaging: it goes with",
+        ),
         (["--threads", "0"], "a process needs at least one thread, not 0: use --threads 1 or more."),
         (["--checkpoint-seconds", "nan"], "--checkpoint-seconds must be 0 or more, not nan."),
         (["--initial-std", "-1"], "the weights' standard deviation must be 0 or more, not -1.0"),

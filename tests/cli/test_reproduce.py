@@ -92,7 +92,6 @@ def test_killed_half_way_and_started_again_it_goes_on_where_it_was(number: signa
 
 
 def test_wrong_usage(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "did you mean 'ma2014'" in sentence(capsys, 2, "reproduce", "ma2015") or True
     assert "unknown paper 'alowaisheq'" in sentence(capsys, 2, "reproduce", "alowaisheq")
     assert "--jobs must be 1 or more, not 0" in sentence(capsys, 2, "reproduce", "tiny", "--jobs", "0")
     (tmp_path / "file").write_text("")
@@ -103,8 +102,7 @@ def test_wrong_usage(tmp_path: Path, capsys: Captured, monkeypatch: pytest.Monke
 
 
 def test_help_teaches(capsys: Captured) -> None:
-    with pytest.raises(SystemExit) if False else _nothing():
-        assert main(["reproduce", "--help"]) == 0
+    assert main(["reproduce", "--help"]) == 0
     said = capsys.readouterr().out
     assert "anabranch reproduce alowaisheq2015 --quick" in said
     assert "--jobs" in said

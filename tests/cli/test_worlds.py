@@ -18,7 +18,13 @@ from anabranch import launch
 from anabranch.cli.main import main
 
 Captured = pytest.CaptureFixture[str]
-RUNS = {"allreduce": ["--strategy", "allreduce"], "averaging": ["--every", "8"]}
+RUNS = {
+    "allreduce": ["--strategy", "allreduce"],
+    "averaging": ["--every", "8"],
+    "bmuf": ["--strategy", "bmuf"],
+    "diloco": ["--strategy", "diloco", "--every", "2", "--optimizer", "adamw", "--learning-rate", "0.01"],
+    "post-local": ["--strategy", "post-local", "--every", "2", "--local-after", "1"],
+}
 
 pytestmark = pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="Open MPI shares memory in /dev/shm here")
 

@@ -60,7 +60,10 @@ def test_averages_and_deviations() -> None:
 
 @pytest.mark.parametrize("log", [False, True])
 def test_a_picture_is_the_same_bytes_again(tmp_path: Path, log: bool) -> None:
-    lines = (Line("paper", (1.0, 40.0), (16500.0, 900.0), paper=True), Line("ours", (1.0, 40.0), (8.0, 1.0), (0.5, 0.0)))
+    lines = (
+        Line("paper", (1.0, 40.0), (16500.0, 900.0), paper=True),
+        Line("ours", (1.0, 40.0), (8.0, 1.0), (0.5, 0.0)),
+    )
     panel = Panel("workers", "seconds", lines, log_x=log, log_y=log)
     picture = Picture("figure-1", "Time against workers", (panel, panel))
     bytes_ = []

@@ -22,6 +22,22 @@ def test_sgd_with_momentum_by_hand() -> None:
     assert float(w) == pytest.approx(-0.39)
 
 
+def test_sgd_that_looks_ahead_by_hand() -> None:
+    w = torch.zeros(1)
+    optimizer = Rule("sgd", learning_rate=0.1, momentum=0.5, nesterov=True).build(w)
+    assert optimizer.momentum is None  # for a fused update would not look ahead
+    optimizer.step(torch.tensor([1.0]))  # 0.1 · (1 + 0.5 · 1)
+    assert float(w) == pytest.approx(-0.15)
+    optimizer.step(torch.tensor([2.0]))  # velocity 0.5 · 1 + 2 = 2.5; 0.1 · (2 + 0.5 · 2.5)
+    assert float(w) == pytest.approx(-0.475)
+
+
+def test_looking_ahead_without_momentum_is_plain() -> None:
+    w = torch.zeros(1)
+    Rule("sgd", learning_rate=0.1, nesterov=True).build(w).step(torch.ones(1))
+    assert float(w) == pytest.approx(-0.1)
+
+
 def test_adagrad_by_hand() -> None:
     w = torch.zeros(1)
     optimizer = Rule("adagrad", learning_rate=0.5).build(w)

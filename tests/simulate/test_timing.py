@@ -68,6 +68,9 @@ def learnt(one: Config, folder: Path, cluster: Cluster = CLUSTER) -> tuple[list[
         {"strategy": "allreduce"},
         {"strategy": "averaging"},
         {"strategy": "averaging", "every": 2},
+        {"strategy": "bmuf"},
+        {"strategy": "diloco", "every": 3},
+        {"strategy": "post-local", "every": 2, "local_after": 1},
         {"strategy": "downpour"},
         {"strategy": "downpour", "overlap": True, "fetch_every": 2, "push_every": 3},
         {"strategy": "downpour", "server": "ranks:1"},
@@ -88,6 +91,13 @@ def test_it_is_the_time_of_the_run_with_the_mathematics(workers: int, parallel: 
     assert accounts == books
     for task, other in zip(tasks, full, strict=True):
         assert {key: other[key] for key in task} == task
+
+
+def test_post_local_that_never_leaves_lockstep_takes_the_time_of_allreduce() -> None:
+    """Down to the last message: 15 steps a layer do not end a round of two, but no round has begun."""
+    assert (
+        timed(config(5, strategy="post-local", every=2, local_after=3))[1] == timed(config(5, strategy="allreduce"))[1]
+    )
 
 
 def test_fine_tuning_on_one_worker(tmp_path: Path) -> None:

@@ -10,12 +10,21 @@ from anabranch.optim import Rule
 from anabranch.strategies import EpochReport, FixedEpochs, Hosting, Silent, Strategy, TaskState, strategy
 from anabranch.strategies.catalogue import Options
 
-IN_STEP = ("allreduce", "averaging", "easgd-sync", "sampled-averaging")
-CASES = [(name, None) for name in IN_STEP] + [
+CASES: list[tuple[str, int | None]] = [
+    ("allreduce", None),
+    ("averaging", None),
     ("averaging", 1),
     ("averaging", 4),
     ("averaging", 1000),
+    ("bmuf", None),
+    ("bmuf", 4),
+    ("diloco", 5),
+    ("diloco", 20),
+    ("easgd-sync", None),
     ("easgd-sync", 1),
+    ("post-local", None),
+    ("post-local", 3),
+    ("sampled-averaging", None),
 ]
 RULE = Rule("sgd", learning_rate=0.1, momentum=0.5)
 
@@ -97,7 +106,7 @@ def test_unknown_strategies_suggest_the_nearest() -> None:
 
 def test_options_of_another_strategy_are_refused() -> None:
     with pytest.raises(
-        UsageError, match="--every 3 does not go with --strategy allreduce: it goes with averaging, easg"
+        UsageError, match="--every 3 does not go with --strategy allreduce: it goes with averaging, bmuf, d"
     ):
         strategy("allreduce", RULE, Options(3))
     with pytest.raises(UsageError, match="--fetch-every 2 does not go with --strategy easgd: it goes with downpour"):

@@ -17,7 +17,9 @@ def cells(*, long: bool = False) -> list[Cell]:
     return [
         Cell("short", ("train", "--world", "single", *OPTIONS, *SHORT, *mlp), 1),
         Cell("other", ("train", "--world", "single", *OPTIONS, *(LONG if long else SHORT), *mlp), 5),
-        Cell("many", ("simulate", "--workers", "1,2", "--trace", "0", *OPTIONS, *SHORT, "--model", "mlp"), 3, alone=True),
+        Cell(
+            "many", ("simulate", "--workers", "1,2", "--trace", "0", *OPTIONS, *SHORT, "--model", "mlp"), 3, alone=True
+        ),
     ]
 
 
@@ -29,11 +31,13 @@ class Tiny:
     def cells(self, *, quick: bool) -> list[Cell]:
         return cells(long=not quick)
 
-    def findings(self, outcomes: Mapping[str, Outcome], *, quick: bool) -> Findings:  # noqa: ARG002
+    def findings(self, outcomes: Mapping[str, Outcome], *, quick: bool) -> Findings:
         errors = tuple(100 * line["test_error"] for line in outcomes["short"].epochs["1"])
         table = Comparison("Table 1", "Errors", "%", (Entry("all", "ours", 9.0, errors, "measured"),))
         line = Line("ours", (1.0, 2.0), errors)
-        return Findings((table,), (Picture("figure-1", "Errors", (Panel("epoch", "error, %", (line,)),)),), ("A note.",))
+        return Findings(
+            (table,), (Picture("figure-1", "Errors", (Panel("epoch", "error, %", (line,)),)),), ("A note.",)
+        )
 
 
 catalogue.PAPERS["tiny"] = Tiny()

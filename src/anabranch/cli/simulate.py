@@ -50,7 +50,7 @@ def main(arguments: Sequence[str]) -> int:
     """
     if started_ranks():
         raise UsageError("anabranch simulate is one process: start it without mpirun or srun.")
-    counts, rest = _take_counts(arguments)
+    counts, rest = take_counts(arguments)
     options = parse(rest, "anabranch simulate", DESCRIPTION, SimulateArguments)
     config = _checked(options)
     cluster, traced = load_cluster(options.cluster), traced_count(counts, options.trace)
@@ -163,7 +163,12 @@ def _with_earlier_dtype(config: Config, folder: Path) -> Config:
     return with_dtype(config, saved_config(runs[0]).training.dtype)
 
 
-def _take_counts(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
+def take_counts(arguments: Sequence[str]) -> tuple[list[int], list[str]]:
+    """The numbers of workers that `arguments` ask for, and the rest of them.
+
+    Raises:
+        UsageError: what stands there is no list of counts.
+    """
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     first.add_argument("--workers", default=COUNTS)
     try:

@@ -27,6 +27,7 @@ class Rule:
         early_epochs: length of that phase, in epochs.
         schedule: course of the learning rate: constant, or falling to zero over `epochs` (linear, cosine).
         epochs: length of the schedule, in epochs.
+        nesterov: whether SGD looks ahead by its momentum, as torch has it; nothing where that is 0.
     """
 
     name: RuleName = "sgd"
@@ -36,6 +37,7 @@ class Rule:
     early_epochs: int = 0
     schedule: Schedule = "constant"
     epochs: int = 1
+    nesterov: bool = False
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
@@ -87,8 +89,8 @@ class FlatOptimizer:
 
     @property
     def momentum(self) -> Momentum | None:
-        """What a fused update needs under SGD; None under the other rules."""
-        if self._rule.name != "sgd":
+        """What a fused update needs under SGD; None under the other rules, and where SGD looks ahead."""
+        if self._rule.name != "sgd" or self._rule.nesterov:
             return None
         state = self._optimizer.state[self._weights]
         if state.get("momentum_buffer") is None:
@@ -134,7 +136,8 @@ def _optimizer(rule: Rule, weights: Tensor) -> torch.optim.Optimizer:
     common: dict[str, Any] = {"lr": rule.learning_rate, "fused": not weights.is_meta}
     match rule.name:
         case "sgd":
-            return torch.optim.SGD([weights], momentum=rule.momentum, **common)
+            ahead = rule.nesterov and rule.momentum > 0  # torch refuses to look ahead by nothing
+            return torch.optim.SGD([weights], momentum=rule.momentum, nesterov=ahead, **common)
         case "adagrad":
             return torch.optim.Adagrad([weights], **common)
         case "adam":

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from anabranch.comm.base import Communicator
-from anabranch.optim import DEFAULT_RULE, Rule
+from anabranch.optim import DEFAULT_RULE, FlatOptimizer, Rule
 from anabranch.strategies.task import Task
-from anabranch.types import Step
+from anabranch.types import Batch, Step
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,13 @@ class Allreduce:
         task.keep("weights", w)
         optimizer = task.optimizer(self.rule, w)
         for batches in task.epochs(comm):
-            for batch in batches:
-                loss, g = task.objective.gradient(batch)
-                comm.allreduce(g, op="mean")
-                optimizer.step(g)
-                yield task.step(loss, batch)
+            yield from in_lockstep(task, comm, optimizer, batches)
+
+
+def in_lockstep(task: Task, comm: Communicator, optimizer: FlatOptimizer, batches: Iterator[Batch]) -> Iterator[Step]:
+    """One epoch, in which the gradients are averaged at every step."""
+    for batch in batches:
+        loss, g = task.objective.gradient(batch)
+        comm.allreduce(g, op="mean")
+        optimizer.step(g)
+        yield task.step(loss, batch)

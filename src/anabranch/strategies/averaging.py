@@ -6,7 +6,7 @@ numbers below are the paper's; a star marks what its master node does. With `eve
 
     (1*) W⁰ = rand; D = D₁ ∪ … ∪ D_k      the model's initial weights; `sharding.shard`, the same on every rank
     (2)  D_j, W⁰ to every rank j          the task's shard; a broadcast
-    (3)  rank j trains alone              `every` batches, or one epoch of its shard
+    (3)  rank j trains alone              `every` batches, or one epoch of its shard: `rounds.py`
     (4)  ΔW_j to the master               ⎫
     (5*) ΔW = 1/k Σ ΔW_j;  W += ΔW        ⎬ one allreduce: no rank is special, the arithmetic is the same
     (6)  W to every rank                  ⎭
@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from anabranch.comm.base import Communicator
-from anabranch.errors import UsageError
 from anabranch.optim import DEFAULT_RULE, Rule
+from anabranch.strategies.rounds import Rounds, check_every
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 
@@ -42,8 +42,7 @@ class Averaging:
     every: int | None = None
 
     def __post_init__(self) -> None:
-        if self.every is not None and self.every < 1:
-            raise UsageError(f"replicas can be averaged every 1 or more batches, not every {self.every}.")
+        check_every(self.every)
 
     def run(self, task: Task, comm: Communicator) -> Iterator[Step]:
         """Train replicas that leave, learn on their own shards, and rejoin."""
@@ -53,19 +52,10 @@ class Averaging:
         task.keep("weights", w)
         task.keep("common", common)
         optimizer = task.optimizer(self.rule, w)
+        rounds = Rounds(task, optimizer, self.every, lambda: average_updates(w, common, comm))
         for batches in task.epochs(comm):  # (7)
-            alone = False  # whether the weights are as this replica's last step left them
-            for batch in batches:
-                loss = task.objective.descend(batch, optimizer, again=alone)  # (3)
-                step, alone = task.step(loss, batch), True
-                if self.every is not None and (step.index + 1) % self.every == 0:
-                    average_updates(w, common, comm)
-                    alone = False
-                yield step
-            if self.every is None:
-                average_updates(w, common, comm)
-        if self.every is not None:
-            average_updates(w, common, comm)
+            yield from rounds.epoch(batches)  # (3) to (6)
+        rounds.end()
 
 
 def average_updates(w: Tensor, common: Tensor, comm: Communicator) -> None:

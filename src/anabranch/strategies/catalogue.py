@@ -9,11 +9,14 @@ from anabranch.optim import Directions, Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Strategy
+from anabranch.strategies.bmuf import BMUF
+from anabranch.strategies.diloco import DiLoCo
 from anabranch.strategies.downpour import Downpour
 from anabranch.strategies.elastic import Elastic, ElasticSync
 from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
 from anabranch.strategies.own_pace.hosting import Hosting
+from anabranch.strategies.post_local import PostLocal
 from anabranch.strategies.sampled_averaging import SampledAveraging
 from anabranch.strategies.shard import Draws
 
@@ -28,6 +31,9 @@ class Options:
     overlap: bool | None = None
     warm_start: float | None = None
     elasticity: float | None = None
+    outer_learning_rate: float | None = None
+    outer_momentum: float | None = None
+    local_after: int | None = None
     sample: float | None = None
     draws: Draws | None = None
     directions: Directions | None = None
@@ -51,6 +57,8 @@ class Entry:
     plain: bool = False
 
 
+_BMUF = {"every": "every", "outer_learning_rate": "block_learning_rate", "outer_momentum": "block_momentum"}
+_DILOCO = {name: name for name in ("every", "outer_learning_rate", "outer_momentum")}
 _DOWNPOUR = {"fetch_every": "n_fetch", "push_every": "n_push", "overlap": "overlap", "warm_start": "warm_start"}
 _ELASTIC = {"every": "every", "elasticity": "elasticity"}
 _SAMPLED = {"every": "iterations", "sample": "sample", "draws": "draws", "directions": "directions"}
@@ -65,12 +73,15 @@ def _sampled_averaging(_rule: Rule, **options: Any) -> SampledAveraging:
 CATALOGUE: dict[str, Entry] = {
     "allreduce": Entry(Allreduce, {}),
     "averaging": Entry(Averaging, {"every": "every"}),
+    "bmuf": Entry(BMUF, _BMUF),
+    "diloco": Entry(DiLoCo, _DILOCO),
     "downpour": Entry(Downpour, _DOWNPOUR | _HOSTED, hosted=True, plain=True),
     "easgd": Entry(Elastic, _ELASTIC | _HOSTED, hosted=True),
     "easgd-sync": Entry(ElasticSync, _ELASTIC),
     "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True, plain=True),
     "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
     "hogwild": Entry(Hogwild, {}, plain=True),
+    "post-local": Entry(PostLocal, {"every": "every", "local_after": "local_after"}),
     "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True),
 }
 

@@ -74,6 +74,11 @@ class Task:
         """Finished epochs, which is the number of the running one, counted from 0."""
         return len(self.errors)
 
+    @property
+    def steps(self) -> int:
+        """Updates so far, those before an interruption included; ranks in step have made as many at any meeting."""
+        return self._steps
+
     def keep(self, name: str, tensor: Tensor) -> None:
         """Have `tensor` in every checkpoint; in a resumed run it is filled with what was saved, now."""
         self._kept[name] = tensor
