@@ -63,12 +63,12 @@ def running(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_killed_half_way_and_started_again_it_goes_on_where_it_was(number: signal.Signals, tmp_path: Path) -> None:
     folder = tmp_path / "results"
     record = folder / "cells/other/run/steps.jsonl"  # the costliest comes first
     process = start(folder)
-    wait_for(record, 2000)
+    wait_for(record, 300)
     process.send_signal(number)
     _, said = process.communicate(timeout=120)
     if number == signal.SIGKILL:
@@ -81,14 +81,14 @@ def test_killed_half_way_and_started_again_it_goes_on_where_it_was(number: signa
         assert process.returncode == 128 + number
         assert f"go on with anabranch reproduce tiny --out {folder}" in said
         assert not running(folder)
-    done = record.read_text().count('"kind":"epoch"') or record.read_text().count('"kind": "epoch"')
-    assert 0 < done < 400
+    done = record.read_text().count('"kind": "epoch"')
+    assert 0 < done < 120
     process = start(folder)
     out, said = process.communicate(timeout=300)
     assert process.returncode == 0, said
     assert "3/3" in out
     result = json.loads((folder / "cells/other/result.json").read_text())
-    assert [line["epoch"] for line in result["epochs"]["1"]] == list(range(400))
+    assert [line["epoch"] for line in result["epochs"]["1"]] == list(range(120))
 
 
 def test_wrong_usage(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,8 +96,7 @@ def test_wrong_usage(tmp_path: Path, capsys: Captured, monkeypatch: pytest.Monke
     assert "--jobs must be 1 or more, not 0" in sentence(capsys, 2, "reproduce", "tiny", "--jobs", "0")
     (tmp_path / "file").write_text("")
     assert "file" in sentence(capsys, 1, "reproduce", "tiny", "--out", str(tmp_path / "file"))
-    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
-    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "0")
+    monkeypatch.setattr("anabranch.cli.reproduce.started_ranks", lambda: 2)
     assert "start it without mpirun" in sentence(capsys, 2, "reproduce", "tiny", "--out", str(tmp_path))
 
 

@@ -9,7 +9,7 @@ from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture
 
 OPTIONS = ("--data", "digits", "--threads", "1", "--batch-size", "50", "--seed", "1", "--checkpoint-seconds", "0")
-SHORT, LONG = ("--epochs", "2"), ("--epochs", "400")
+SHORT, LONG = ("--epochs", "2"), ("--epochs", "120")
 
 
 def cells(*, long: bool = False) -> list[Cell]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import mean, stdev
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Comparison:
         rows = [self._row(entry, noted=noted) for entry in self.entries]
         return [*heads, "how"] if noted else heads, rows
 
-    def as_data(self) -> dict[str, object]:
+    def as_data(self) -> dict[str, Any]:
         """For `results.json`."""
         entries = [
             {

@@ -37,12 +37,12 @@ def test_a_table_without_notes_has_no_column_for_them() -> None:
 
 def test_a_table_as_data() -> None:
     data = TABLE.as_data()
-    first, second, third = data["entries"]  # type: ignore[misc]
-    assert first["ours"] == pytest.approx(1.1)  # type: ignore[index]
-    assert first["deviation"] == pytest.approx(0.1)  # type: ignore[index]
-    assert first["difference"] == pytest.approx(-0.04)  # type: ignore[index]
-    assert (second["deviation"], second["difference"]) == (None, None)  # type: ignore[index]
-    assert (third["ours"], third["runs"]) == (None, [])  # type: ignore[index]
+    first, second, third = data["entries"]
+    assert first["ours"] == pytest.approx(1.1)
+    assert first["deviation"] == pytest.approx(0.1)
+    assert first["difference"] == pytest.approx(-0.04)
+    assert (second["deviation"], second["difference"]) == (None, None)
+    assert (third["ours"], third["runs"]) == (None, [])
 
 
 def test_a_table_in_markdown() -> None:
