@@ -40,6 +40,7 @@ from anabranch.seeding import generator
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
 from anabranch.strategies import Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
+from anabranch.strategies.catalogue import find
 from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import crew, write_results
 
@@ -102,7 +103,8 @@ class Trainer:
         summary = None
         if comm.rank == 0:
             error = self._test_error(network) if network and self.dataset.classes else None
-            work = works(config, model, network, len(self.dataset.train))
+            searches = find(config.parallel.strategy).searches
+            work = {} if searches else works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
             summary = write_results(self.folder, config, model, network, tasks, error, time.monotonic() - began)
         self._living(comm).barrier()

@@ -49,12 +49,14 @@ class Entry:
         takes: which options it has, and what it calls them.
         hosted: whether its parameters may be on servers, or in windows.
         plain: whether momentum is 0 unless given: as in its paper, and since asynchrony acts like momentum.
+        searches: whether a step takes several gradients, so that its speed is not that of one.
     """
 
     make: Callable[..., Strategy]
     takes: dict[str, str]
     hosted: bool = False
     plain: bool = False
+    searches: bool = False
 
 
 _BMUF = {"every": "every", "outer_learning_rate": "block_learning_rate", "outer_momentum": "block_momentum"}
@@ -82,7 +84,7 @@ CATALOGUE: dict[str, Entry] = {
     "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
     "hogwild": Entry(Hogwild, {}, plain=True),
     "post-local": Entry(PostLocal, {"every": "every", "local_after": "local_after"}),
-    "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True),
+    "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True, searches=True),
 }
 
 
