@@ -187,7 +187,9 @@ def _curves(table: Comparison, quick: bool) -> Picture:
     for name in dict.fromkeys(entry.series for entry in table.entries):
         means, spreads = averages([entry.ours for entry in table.entries if entry.series == name])
         lines.append(Line(name, epochs, means, spreads))
-    return Picture("figure-3", "Accuracy against epochs", (Panel("epochs", "accuracy, %", tuple(lines)),))
+    return Picture(
+        "figure-3", "Accuracy against epochs", (Panel("epochs", "accuracy, %", tuple(lines), from_zero=False),)
+    )
 
 
 def _times(table: Comparison, quick: bool) -> Picture:

@@ -2,6 +2,7 @@
 
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullLocator, ScalarFormatter
@@ -12,6 +13,8 @@ from anabranch.simulate.drawing import BLUE, GREEN, VERMILLION, looks, new_figur
 WIDTH, HEIGHT = 4.6, 3.6  # inches of a panel
 COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 MARKS = "osD^vP*"
+GREY, DASHES, CROSSES = "#777777", ("--", ":", "-.", (0, (1, 3))), "x+1|"  # of the papers
+FEW = 8
 
 
 def draw(picture: Picture, folder: Path) -> list[Path]:
@@ -29,27 +32,38 @@ def draw(picture: Picture, folder: Path) -> list[Path]:
 
 
 def _fill(axes: Axes, panel: Panel) -> None:
-    styles = cycle(zip(COLOURS, MARKS, strict=True))
+    ours, papers = cycle(zip(COLOURS, MARKS, strict=True)), cycle(zip(DASHES, CROSSES, strict=True))
     for line in panel.lines:
-        _plot(axes, line, *(("#777777", "x") if line.paper else next(styles)))
+        if line.paper:
+            dashes, mark = next(papers)
+            _plot(axes, line, color=GREY, marker=mark, linestyle=dashes)
+        else:
+            colour, mark = next(ours)
+            _plot(axes, line, color=colour, marker=mark)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
     axes.grid(visible=True)
     if panel.log_y:
         axes.set_yscale("log")
-    if panel.log_x:
-        axes.set_xscale("log")
-        axes.set_xticks(sorted({x for line in panel.lines for x in line.x}))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-    if not panel.log_y:
+    elif panel.from_zero:
         axes.set_ylim(bottom=0)
+    _mark_places(axes, panel)
     axes.legend(fontsize="small")
 
 
-def _plot(axes: Axes, line: Line, colour: str, mark: str) -> None:
-    dashes = "--" if line.paper else "-"
+def _mark_places(axes: Axes, panel: Panel) -> None:
+    """Name the places where something was measured, if they are few."""
+    places = sorted({x for line in panel.lines for x in line.x})
+    if panel.log_x:
+        axes.set_xscale("log")
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(ScalarFormatter())
+    if panel.log_x or len(places) <= FEW:
+        axes.set_xticks(places)
+
+
+def _plot(axes: Axes, line: Line, **look: Any) -> None:
     if line.spread and any(line.spread):
-        axes.errorbar(line.x, line.y, line.spread, label=line.name, color=colour, marker=mark, ls=dashes, capsize=3)
+        axes.errorbar(line.x, line.y, line.spread, label=line.name, capsize=3, **look)
     else:
-        axes.plot(line.x, line.y, label=line.name, color=colour, marker=mark, ls=dashes)
+        axes.plot(line.x, line.y, label=line.name, **look)

@@ -92,13 +92,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Panel:
-    """A pair of axes with its curves."""
+    """A pair of axes with its curves; `from_zero` where nothing but the whole of a quantity means something."""
 
     x: str
     y: str
     lines: tuple[Line, ...]
     log_x: bool = False
     log_y: bool = False
+    from_zero: bool = True
 
 
 @dataclass(frozen=True)
