@@ -17,7 +17,7 @@ from anabranch.errors import UsageError
 from anabranch.evaluate import CHUNK, classification_error, squared_output_error
 from anabranch.journal import RunJournal
 from anabranch.models import DBN, mlp
-from anabranch.objectives import Outputs, back_propagation
+from anabranch.objectives import Outputs, back_propagation, check_penalty
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
@@ -204,6 +204,7 @@ def check(config: Config, dataset: Dataset) -> None:
     training_strategy(config)
     training_stopping(t)
     if not config.model.model.startswith("dbn:"):
+        check_penalty(t.penalty)
         return
     if t.penalty:
         raise UsageError(f"--penalty {t.penalty} is for an mlp or a module: an RBM has --weight-cost.")

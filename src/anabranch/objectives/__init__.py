@@ -5,7 +5,7 @@ from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.contrastive import ContrastiveDivergence
 from anabranch.objectives.feedforward import SigmoidBackPropagation
 from anabranch.objectives.outputs import Outputs, back_propagation
-from anabranch.objectives.penalised import Penalised
+from anabranch.objectives.penalised import Penalised, check_penalty
 from anabranch.objectives.plain import PlainContrastiveDivergence
 from anabranch.objectives.warm import warm_up
 
@@ -20,5 +20,6 @@ __all__ = [
     "Precision",
     "SigmoidBackPropagation",
     "back_propagation",
+    "check_penalty",
     "warm_up",
 ]

@@ -29,8 +29,7 @@ class Penalised(Objective):
     """
 
     def __init__(self, objective: Objective, module: nn.Module, penalty: float) -> None:
-        if not (isfinite(penalty) and penalty >= 0):
-            raise UsageError(f"a penalty on weights must be 0 or more, not {penalty}.")
+        check_penalty(penalty)
         self._objective, self._penalty = objective, penalty
         self._mask = torch.cat([torch.full((p.numel(),), p.dim() > 1) for p in module.parameters()])  # [P]
         self._held = torch.empty_like(objective.weights)
@@ -54,3 +53,13 @@ class Penalised(Objective):
     def state(self) -> dict[str, Tensor]:
         """As the objective's."""
         return self._objective.state()
+
+
+def check_penalty(penalty: float) -> None:
+    """Refuse a penalty that is negative, or no number.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if not (isfinite(penalty) and penalty >= 0):
+        raise UsageError(f"a penalty on weights must be 0 or more, not {penalty}.")
