@@ -50,9 +50,9 @@ QUICK = Extent(
 )
 
 NOTES = (
-    "Errors and epochs are those of real training, all workers simulated in one process (the same weights, bit for bit, "
-    "as on MPI). Times are virtual, of the cluster padova-2012, whose speed was fitted to the paper's 16,500 s and 900 s: "
-    "these two agree by construction; what lies between them, the exponent and the times until convergence follow.",
+    "Errors and epochs are those of real training, with all workers simulated in one process (MPI gives the same "
+    "weights, bit for bit). Times are virtual, of the cluster padova-2012, whose speeds were fitted to the paper's "
+    "16,500 s and 900 s: these two agree by construction; what lies between, and the times until convergence, follow.",
     "The paper gives figures for 1 and 40 cores alone; what is between was read off no picture.",
     "The convergence criterion's constant is ours, for the paper does not give its own.",
     "The simulated cluster charges a core by its matrix products, not by its passes over the weights, of which small "

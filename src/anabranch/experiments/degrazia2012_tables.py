@@ -14,8 +14,8 @@ from anabranch.experiments.degrazia2012_reading import (
     LAYERS,
     epochs_of_layers,
     exponent,
-    reconstruction_errors,
     percent_wrong,
+    reconstruction_errors,
     virtual_seconds,
     wall_seconds,
 )
