@@ -104,7 +104,8 @@ def test_a_recipe_changes_what_it_says_alone() -> None:
         one = config_of(cells[f"recipe-{recipe.slug}-network-0"])
         assert one.training.batch_size == recipe.batch
         assert (one.training.epochs, one.finetuning) == (preset.training.epochs, preset.finetuning)
-        assert one.parallel.workers == 40
+        assert one.parallel.workers == recipe.workers
+    assert [recipe.workers for recipe in FULL.recipes] == [40, 40, 40, 40, 40, 1]
     assert set(QUICK.recipes) <= set(FULL.recipes)
 
 

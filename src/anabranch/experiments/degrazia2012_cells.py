@@ -27,11 +27,12 @@ TIMING += ("--timing-only", "--trace", "0")
 
 @dataclass(frozen=True)
 class Recipe:
-    """A change of the preset on 40 workers: its name, and its options on the command line."""
+    """A change of the preset, on 40 workers: its name, its options on the command line, its minibatches."""
 
     name: str
     options: tuple[str, ...]
     batch: int
+    workers: int = MANY
 
     @property
     def slug(self) -> str:
@@ -111,8 +112,9 @@ def first_layer(extent: Extent, batch: int, workers: int, network: int) -> Cell:
 
 
 def improved(extent: Extent, recipe: Recipe, network: int) -> Cell:
-    """40 workers with other options, as many epochs as in Figure 1."""
-    options = (*_finetuned(extent, network), "--workers", str(MANY), "--epochs", str(extent.epochs), *recipe.options)
+    """Other options, as many epochs as in Figure 1."""
+    size = ("--workers", str(recipe.workers), "--epochs", str(extent.epochs))
+    options = (*_finetuned(extent, network), *size, *recipe.options)
     cost = extent.epochs * recipe.cost + _finetuning_cost(extent)
     return Cell(f"recipe-{recipe.slug}-network-{network}", options, cost)
 
@@ -125,7 +127,7 @@ def timing(extent: Extent) -> Cell:
 
 def improved_timing(recipe: Recipe) -> Cell:
     """The same, with a recipe."""
-    options = ("simulate", *PRESET, *TIMING, "--workers", str(MANY), *recipe.options)
+    options = ("simulate", *PRESET, *TIMING, "--workers", str(recipe.workers), *recipe.options)
     return Cell(f"recipe-{recipe.slug}-time", options)
 
 

@@ -120,16 +120,18 @@ def improved(outcomes: Mapping[str, Outcome], extent: Extent) -> list[Comparison
     for recipe in extent.recipes:
         runs = [outcomes[cells.improved(extent, recipe, at).name] for at in range(extent.networks)]
         found[recipe.name] = tuple(percent_wrong(run) for run in runs)
-        virtual[recipe.name] = sum(virtual_seconds(outcomes[cells.improved_timing(recipe).name])[MANY])
+        virtual[recipe.name] = sum(virtual_seconds(outcomes[cells.improved_timing(recipe).name])[recipe.workers])
     errors = [Entry(name, "error", None, ours, TRAINED) for name, ours in found.items()]
     gaps = {name: tuple(many - one for many, one in zip(ours, alone, strict=True)) for name, ours in found.items()}
     del gaps["preset, 1 worker"]
     above = [Entry(name, "error", None, gap, _near(mean(gap))) for name, gap in gaps.items()]
     times = [Entry(name, "time", None, (virtual[name],), SIMULATED) for name in found]
-    title = f"{MANY} workers, {extent.epochs} epochs a layer"
+    title = f"{MANY} workers unless said, {extent.epochs} epochs a layer"
     return [
-        Comparison("Improved recipe, error", f"Test error of {title}", "%", tuple(errors)),
-        Comparison("Improved recipe, loss", f"{title}: above one worker's error", "points", tuple(above)),
+        Comparison("Improved recipe, error", f"Test error, {title}", "%", tuple(errors)),
+        Comparison(
+            "Improved recipe, loss", f"Above the error of the preset on 1 worker, {title}", "points", tuple(above)
+        ),
         Comparison("Improved recipe, time", "An epoch of each layer", "s", tuple(times), digits=1),
     ]
 
