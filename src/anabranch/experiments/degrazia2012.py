@@ -27,8 +27,7 @@ RECIPES = (
 )
 """What was tried against the loss on 40 workers, one ingredient more in each row; docs/degrazia2012.md has the trials.
 
-The last row is for fairness: what the falling rate does for one worker. Averages cost most of the time, so that rows that
-average more often are slower."""
+The last row is for fairness: what the falling rate does for one worker."""
 
 FULL = Extent(
     counts=(1, 2, 4, 8, 16, 20, 40),
