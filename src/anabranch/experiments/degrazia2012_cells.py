@@ -42,7 +42,7 @@ class Recipe:
     @property
     def cost(self) -> float:
         """Of an epoch, beside one in the preset's minibatches."""
-        return (1 + STEP_COST / self.batch) / (1 + STEP_COST / 125)
+        return _cost_in(self.batch)
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def first_layer(extent: Extent, batch: int, workers: int, network: int) -> Cell:
     """The follow-up: the first layer alone, until convergence."""
     size = ("--workers", str(workers), "--batch-size", str(batch), "--epochs", str(extent.limit))
     alone = ("--model", "dbn:784-500", "--finetune-epochs", "0", "--seed", str(network))
-    cost = min(extent.limit, EPOCHS) * FIRST_LAYER_COST * Recipe("", (), batch).cost
+    cost = min(extent.limit, EPOCHS) * FIRST_LAYER_COST * _cost_in(batch)
     name = f"first-layer-{batch}x{workers}-network-{network}"
     return Cell(name, ("train", *PRESET, *LEARNING, *alone, *size, *extent.converged), cost)
 
@@ -146,3 +146,7 @@ def _finetuned(extent: Extent, network: int) -> tuple[str, ...]:
 
 def _finetuning_cost(extent: Extent) -> float:
     return FINE_TUNING_COST * extent.finetuning
+
+
+def _cost_in(batch: int) -> float:
+    return (1 + STEP_COST / batch) / (1 + STEP_COST / 125)

@@ -153,4 +153,5 @@ def pairs(extent: Extent) -> list[tuple[int, int]]:
 
 
 def _near(gap: float) -> str:
-    return f"within {NEAR} points" if gap <= NEAR else f"more than {NEAR} points"
+    # Rounded: errors are whole numbers of examples, and 1.35 - 1.25 is more than 0.1 in binary.
+    return f"within {NEAR} points" if round(gap, 6) <= NEAR else f"more than {NEAR} points"
