@@ -21,7 +21,6 @@ RECIPES = (
     Recipe("batch 12", ("--batch-size", "12"), 12),
     Recipe("batch 12, rate falling", ("--batch-size", "12", *FALLING), 12),
     Recipe("batch 12, rate falling, average every 25", ("--batch-size", "12", *FALLING, "--every", "25"), 12),
-    Recipe("batch 12, rate falling, average every 12", ("--batch-size", "12", *FALLING, "--every", "12"), 12),
     Recipe("batch 5, rate falling, average every 30", ("--batch-size", "5", *FALLING, "--every", "30"), 5),
     Recipe("preset, rate falling, 1 worker", FALLING, 125, workers=1),
 )

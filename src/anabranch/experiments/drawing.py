@@ -4,7 +4,7 @@ from itertools import cycle
 from pathlib import Path
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
 
 from anabranch.experiments.findings import Line, Panel, Picture
 from anabranch.simulate.drawing import BLUE, GREEN, VERMILLION, looks, new_figure, save, wrapped
@@ -12,6 +12,7 @@ from anabranch.simulate.drawing import BLUE, GREEN, VERMILLION, looks, new_figur
 WIDTH, HEIGHT = 4.6, 3.6  # inches of a panel
 COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe and Ito
 MARKS = "osD^vP*"
+CLOSEST = 1.3  # two numbers on a logarithmic axis, as a ratio
 
 
 def draw(picture: Picture, folder: Path) -> list[Path]:
@@ -37,14 +38,25 @@ def _fill(axes: Axes, panel: Panel) -> None:
     axes.grid(visible=True)
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))  # the usual one writes powers in TeX, unread here
+        axes.yaxis.set_minor_formatter(NullFormatter())
     if panel.log_x:
         axes.set_xscale("log")
-        axes.set_xticks(sorted({x for line in panel.lines for x in line.x}))
+        axes.set_xticks(_apart(sorted({x for line in panel.lines for x in line.x})))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
     if not panel.log_y:
         axes.set_ylim(bottom=0)
     axes.legend(fontsize="small")
+
+
+def _apart(ticks: list[float]) -> list[float]:
+    """Without those whose numbers would touch the one before."""
+    kept: list[float] = []
+    for tick in ticks:
+        if not kept or tick >= CLOSEST * kept[-1]:
+            kept.append(tick)
+    return kept
 
 
 def _plot(axes: Axes, line: Line, colour: str, mark: str) -> None:
