@@ -45,7 +45,7 @@ QUICK = Extent(
     counts=(1, 8, 40),
     networks=1,
     epochs=5,
-    finetuning=5,
+    finetuning=3,
     converging=(1, 40),
     converged=("--stop", "convergence", "--tolerance", "0.05"),
     limit=8,
@@ -73,7 +73,7 @@ class DeGrazia2012:
     title: str = "De Filippo De Grazia, Stoianov & Zorzi 2012, Parallelization of deep networks"
     cuts: tuple[str, ...] = (
         "one network instead of five",
-        "5 epochs of pretraining and 5 of fine-tuning instead of 50 and 30 (times are still those of 50)",
+        "5 epochs of pretraining and 3 of fine-tuning instead of 50 and 30 (times are still those of 50)",
         "1, 8 and 40 workers instead of seven counts; until convergence 1 and 40",
         "a looser criterion (5 % a step, at most 8 epochs): its times do not compare with the paper's",
         "a follow-up of four runs instead of 27",
