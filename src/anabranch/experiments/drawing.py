@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullLocator, ScalarFormatter
+from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
 
 from anabranch.experiments.findings import Line, Panel, Picture
 from anabranch.simulate.drawing import BLUE, GREEN, VERMILLION, looks, new_figure, save, wrapped
@@ -15,6 +15,7 @@ COLOURS = (BLUE, VERMILLION, GREEN, "#CC79A7", "#E69F00", "#56B4E9", "#000000") 
 MARKS = "osD^vP*"
 GREY, DASHES, CROSSES = "#777777", ("--", ":", "-.", (0, (1, 3))), "x+1|"  # of the papers
 FEW = 8
+CLOSEST = 1.3  # two numbers on a logarithmic axis, as a ratio
 
 
 def draw(picture: Picture, folder: Path) -> list[Path]:
@@ -45,6 +46,8 @@ def _fill(axes: Axes, panel: Panel) -> None:
     axes.grid(visible=True)
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))  # the usual one writes powers in TeX, unread here
+        axes.yaxis.set_minor_formatter(NullFormatter())
     elif panel.from_zero:
         axes.set_ylim(bottom=0)
     _mark_places(axes, panel)
@@ -59,7 +62,16 @@ def _mark_places(axes: Axes, panel: Panel) -> None:
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(ScalarFormatter())
     if panel.log_x or len(places) <= FEW:
-        axes.set_xticks(places)
+        axes.set_xticks(_apart(places) if panel.log_x else places)
+
+
+def _apart(ticks: list[float]) -> list[float]:
+    """Without those whose numbers would touch the one before."""
+    kept: list[float] = []
+    for tick in ticks:
+        if not kept or tick >= CLOSEST * kept[-1]:
+            kept.append(tick)
+    return kept
 
 
 def _plot(axes: Axes, line: Line, **look: Any) -> None:
