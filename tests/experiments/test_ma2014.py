@@ -22,7 +22,7 @@ NEVER = "fetch-put-32-on-16"
 def test_cells_are_commands_of_ours(quick: bool) -> None:
     cells = Ma2014().cells(quick=quick)
     # One core; both tables, which share four cores; the others; a hundred iterations, simulated once, measured twice.
-    assert len(cells) == (1 + 3 + 2 - 1 + 2 + 3 if quick else 1 + 8 + 8 - 1 + 3 * 5 + 3)
+    assert len(cells) == (1 + 3 + 2 - 1 + 2 + 3 if quick else 1 + 8 + 8 - 1 + 2 * 5 + 3)
     assert len({cell.name for cell in cells}) == len(cells)
     for cell in cells:
         assert "/" not in cell.name

@@ -27,7 +27,7 @@ class Method:
         name: in tables and pictures.
         strategy: in the catalogue.
         options: beside those that all have.
-        passes: epochs of fine-tuning, with which a run ends, up to so many cores: some more than it took in trials.
+        passes: epochs of fine-tuning, with which a run ends, up to so many cores: one or two more than trials took.
         cores: of the full experiment.
         quick_cores: of the quick one.
     """
@@ -35,17 +35,16 @@ class Method:
     name: str
     strategy: str
     options: tuple[str, ...]
-    passes: Mapping[int, int]
+    passes: Mapping[str, Mapping[int, int]]
     cores: tuple[int, ...] = OTHER_CORES
     quick_cores: tuple[int, ...] = (16, 32)
 
 
-MA_PASSES = {1: 2, 12: 4, 20: 6, 24: 8, 32: 10}
-MA = Method("fetch-put", "fetch-put", (*HASHED, *RATE), MA_PASSES, CORES, (4, 16, 32))
+PUT_PASSES = {NODES: {4: 2, 12: 3, 20: 4, 32: 6}, TASKS: {4: 2, 8: 3, 12: 4, 20: 5, 24: 6, 32: 10}}
+MA = Method("fetch-put", "fetch-put", (*HASHED, *RATE), PUT_PASSES, CORES, (4, 16, 32))
 OTHERS = (
-    Method("allreduce", "allreduce", RATE, {32: 2}),
-    Method("easgd, every 10", "easgd", (*HASHED, "--every", "10", *RATE), {32: 2}),
-    Method("averaging, every 16", "averaging", ("--every", "16", *RATE), {32: 3}),
+    Method("allreduce", "allreduce", RATE, {TASKS: {32: 2}}),
+    Method("easgd, every 10", "easgd", (*HASHED, "--every", "10", *RATE), {TASKS: {32: 2}}),
 )
 
 
@@ -54,7 +53,7 @@ def learning(method: Method, fixed: str, cores: int) -> Cell:
     nodes = 2 if fixed == NODES else -(-cores // 2)
     name = f"{method.name.replace(', ', '-').replace(' ', '-')}-{cores}-on-{nodes}"
     where = (*CLUSTER, "--workers", str(cores), "--tasks-per-node", str(-(-cores // nodes)))
-    passes = next(passes for most, passes in method.passes.items() if cores <= most)
+    passes = next(passes for most, passes in method.passes[fixed].items() if cores <= most)
     what = ("--strategy", method.strategy, *method.options, "--finetune-epochs", str(passes))
     return Cell(name, ("simulate", *where, *NETWORK, *LEARNING, *what), 1 + passes)
 
