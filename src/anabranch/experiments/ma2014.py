@@ -5,7 +5,7 @@ fixes two tasks a node and adds nodes; both give the time to 90 % accuracy on MN
 minibatch nor rate: ours were chosen in trials (docs/ma2014.md), which also says what stays fast beyond twenty cores.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from anabranch.experiments import ma2014_runs as runs
@@ -77,8 +77,9 @@ class Ma2014:
         found = _Found(outcomes, quick)
         tables = [found.iterations()]
         for number, fixed in enumerate(TABLES, 1):
-            tables += [found.seconds(f"Table {number}", fixed), found.speed_ups(f"Table {number}, speed-up", fixed)]
-        tables.append(found.beyond())
+            tables += found.both(f"Table {number}", fixed.capitalize(), found.rows(MA, fixed))
+        others = [row for method in runs.others(quick) for row in found.rows(method, TASKS)]
+        tables += found.both("Beyond 20 cores", f"Other strategies, {TASKS}", others)
         pictures = (
             found.hundred(),
             found.curves("fixed-nodes", "Two nodes, accuracy > 90 %", (NODES,)),
@@ -87,6 +88,17 @@ class Ma2014:
             found.strategies(),
         )
         return Findings(tuple(tables), pictures, NOTES)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """A row of a table: what was run, and what the slides say."""
+
+    method: Method
+    fixed: str
+    cores: int
+    seconds: float | None
+    speed_up: float | None
 
 
 @dataclass(frozen=True)
@@ -103,27 +115,25 @@ class _Found:
         title = f"{ITERATIONS} iterations, two tasks a node: speed-up, against one core"
         return Comparison("Cores vs speed-up", title, "times", tuple(entries))
 
-    def seconds(self, name: str, fixed: str) -> Comparison:
-        """Time to the target, with the epochs that it took."""
-        rows = [(MA, cores, TABLES[fixed][cores][0]) for cores in runs.cores(MA, fixed, self.quick)]
-        entries = [self._entry(method, fixed, cores, paper) for method, cores, paper in rows]
-        return Comparison(name, f"{fixed.capitalize()}: seconds to 90 %", "s", tuple(entries))
-
-    def speed_ups(self, name: str, fixed: str) -> Comparison:
-        """The same, against one core."""
-        entries = []
-        for cores in runs.cores(MA, fixed, self.quick):
-            ours = self.speed_up(MA, fixed, cores)
-            entries.append(Entry(f"{cores} cores", MA.name, TABLES[fixed][cores][1], () if ours is None else (ours,)))
-        return Comparison(name, f"{fixed.capitalize()}: speed-up, against one core", "times", tuple(entries))
-
-    def beyond(self) -> Comparison:
-        """The other strategies; the slides have none."""
-        rows = [
-            (method, cores) for method in runs.others(self.quick) for cores in runs.cores(method, TASKS, self.quick)
+    def rows(self, method: Method, fixed: str) -> list[_Row]:
+        """Of a table; the slides have figures of Ma's algorithm alone."""
+        theirs = TABLES[fixed] if method is MA else {}
+        return [
+            _Row(method, fixed, cores, *theirs.get(cores, (None, None)))
+            for cores in runs.cores(method, fixed, self.quick)
         ]
-        entries = [self._entry(method, TASKS, cores, None) for method, cores in rows]
-        return Comparison("Beyond 20 cores", "Other strategies, two tasks a node: seconds to 90 %", "s", tuple(entries))
+
+    def both(self, name: str, title: str, rows: Sequence[_Row]) -> tuple[Comparison, Comparison]:
+        """Time to the target, with the epochs that it took, and speed-up."""
+        seconds, speed_ups = [], []
+        for row in rows:
+            label, series, key = f"{row.cores} cores", row.method.name, (row.method, row.fixed, row.cores)
+            seconds.append(Entry(label, series, row.seconds, _known(self._time(*key)), self._when(*key)))
+            speed_ups.append(Entry(label, series, row.speed_up, _known(self._speed_up(*key))))
+        return (
+            Comparison(name, f"{title}: seconds to 90 %", "s", tuple(seconds)),
+            Comparison(f"{name}, speed-up", f"{title}: speed-up, against one core", "times", tuple(speed_ups)),
+        )
 
     def hundred(self) -> Picture:
         """Cores against time and speed-up, with a fixed amount of work."""
@@ -155,26 +165,23 @@ class _Found:
         speed_ups = [self._rises(method, TASKS, method.name) for method in methods]
         return Picture("beyond-20-cores", "Other strategies, two tasks a node", _panels(times, speed_ups))
 
-    def speed_up(self, method: Method, fixed: str, cores: int) -> float | None:
+    def _speed_up(self, method: Method, fixed: str, cores: int) -> float | None:
         """Against one core of Ma's algorithm, which is plain serial descent; None where one did not get there."""
         base, own = self._time(MA, TASKS, 1), self._time(method, fixed, cores)
         return base / own if base and own else None
 
-    def _entry(self, method: Method, fixed: str, cores: int, paper: float | None) -> Entry:
-        run, seconds = self._run(method, fixed, cores), self._time(method, fixed, cores)
-        errors = [line["test_error"] for line in run.epochs[str(cores)] if "test_error" in line]
-        label = f"{cores} cores"
-        if seconds is None:
-            left = f"{100 * (1 - errors[-1]):.1f} % after epoch {len(errors)}"
-            return Entry(label, method.name, paper, (), left)
-        taken = next(number for number, error in enumerate(errors, 1) if error <= TARGET)
-        return Entry(label, method.name, paper, (seconds,), f"in epoch {taken}")
+    def _when(self, method: Method, fixed: str, cores: int) -> str:
+        """In which epoch of fine-tuning the target was reached, or how far it went without."""
+        lines = self._run(method, fixed, cores).epochs[str(cores)]
+        errors = [line["test_error"] for line in lines if "test_error" in line]
+        reached = next((number for number, error in enumerate(errors, 1) if error <= TARGET), None)
+        return f"in epoch {reached}" if reached else f"{100 * (1 - errors[-1]):.1f} % after epoch {len(errors)}"
 
     def _times(self, method: Method, fixed: str, name: str) -> Line:
         return _line(name, {n: self._time(method, fixed, n) for n in runs.cores(method, fixed, self.quick)})
 
     def _rises(self, method: Method, fixed: str, name: str) -> Line:
-        return _line(name, {n: self.speed_up(method, fixed, n) for n in runs.cores(method, fixed, self.quick)})
+        return _line(name, {n: self._speed_up(method, fixed, n) for n in runs.cores(method, fixed, self.quick)})
 
     def _run(self, method: Method, fixed: str, cores: int) -> Outcome:
         return self.outcomes[runs.learning(method, fixed, cores).name]
@@ -190,6 +197,10 @@ class _Found:
     def _measured(self) -> float:
         one, two = (self.outcomes[runs.measured(workers).name].summary["tasks"][0]["seconds"] for workers in (1, 2))
         return float(one / two)
+
+
+def _known(figure: float | None) -> tuple[float, ...]:
+    return () if figure is None else (figure,)
 
 
 def _line(name: str, points: Mapping[int, float | None]) -> Line:
