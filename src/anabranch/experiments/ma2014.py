@@ -144,19 +144,19 @@ class _Found:
         said = Line(f"slides: nearly linear to about {LINEAR_UNTIL}", (1, LINEAR_UNTIL), (1, LINEAR_UNTIL), paper=True)
         measured = Line("measured on MPI", (1, 2), (1, self._measured()))
         speed_up = Panel("cores", "speed-up", (said, Line("simulated", tuple(ours), tuple(ours.values())), measured))
-        panels = (Panel("cores", "seconds", (time,), log_y=True), speed_up)
+        panels = (Panel("cores", "seconds", (time,)), speed_up)
         return Picture("hundred-iterations", f"{ITERATIONS} iterations", panels)
 
     def curves(self, name: str, title: str, layouts: tuple[str, ...]) -> Picture:
-        """Cores against time and speed-up, theirs and ours."""
-        times, speed_ups = [], []
+        """Cores against time, theirs and ours apart since seconds cannot be compared, and against speed-up."""
+        theirs, ours, speed_ups = [], [], []
         for fixed in layouts:
-            theirs = TABLES[fixed]
-            times.append(Line(f"Ma, {fixed}", tuple(theirs), tuple(t for t, _ in theirs.values()), paper=True))
-            speed_ups.append(Line(f"Ma, {fixed}", tuple(theirs), tuple(up for _, up in theirs.values()), paper=True))
-            times.append(self._times(MA, fixed, f"ours, {fixed}"))
+            cores, figures = tuple(TABLES[fixed]), TABLES[fixed].values()
+            theirs.append(Line(f"Ma, {fixed}", cores, tuple(seconds for seconds, _ in figures), paper=True))
+            ours.append(self._times(MA, fixed, f"ours, {fixed}"))
+            speed_ups.append(Line(f"Ma, {fixed}", cores, tuple(up for _, up in figures), paper=True))
             speed_ups.append(self._rises(MA, fixed, f"ours, {fixed}"))
-        return Picture(name, title, _panels(times, speed_ups))
+        return Picture(name, title, (_time(theirs), *_panels(ours, speed_ups)))
 
     def strategies(self) -> Picture:
         """Ma's algorithm and the others."""
@@ -209,6 +209,9 @@ def _line(name: str, points: Mapping[int, float | None]) -> Line:
     return Line(name, tuple(reached), tuple(reached.values()))
 
 
-def _panels(times: list[Line], speed_ups: list[Line]) -> tuple[Panel, ...]:
-    time = Panel("cores", "seconds to 90 %", tuple(times), log_y=True)
-    return time, Panel("cores", "speed-up", tuple(speed_ups))
+def _panels(times: list[Line], speed_ups: list[Line]) -> tuple[Panel, Panel]:
+    return _time(times), Panel("cores", "speed-up", tuple(speed_ups))
+
+
+def _time(lines: list[Line]) -> Panel:
+    return Panel("cores", "seconds to 90 %", tuple(lines))
