@@ -1,0 +1,122 @@
+"""The cells of Ma 2014, and what is made of their outcomes."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import pytest
+
+from anabranch.cli.options import Arguments, SimulateArguments, parse
+from anabranch.cli.simulate import take_counts
+from anabranch.cluster import load_cluster
+from anabranch.experiments.cell import Cell, Outcome
+from anabranch.experiments.drawing import draw
+from anabranch.experiments.findings import Comparison, Findings, markdown
+from anabranch.experiments.ma2014 import TABLES, Ma2014
+from anabranch.experiments.ma2014_runs import MA, NODES, OTHERS, TASKS, learning
+from anabranch.strategies import CATALOGUE
+
+NEVER = "fetch-put-32-on-16"
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_cells_are_commands_of_ours(quick: bool) -> None:
+    cells = Ma2014().cells(quick=quick)
+    # One core; both tables, which share four cores; the others; a hundred iterations, simulated once, measured twice.
+    assert len(cells) == (1 + 3 + 2 - 1 + 2 + 3 if quick else 1 + 8 + 8 - 1 + 2 * 5 + 3)
+    assert len({cell.name for cell in cells}) == len(cells)
+    for cell in cells:
+        assert "/" not in cell.name
+        command, *rest = cell.arguments
+        if command == "simulate":
+            counts, rest = take_counts(rest)
+            found = parse(rest, "anabranch", "", SimulateArguments)
+            nodes = load_cluster(found.cluster).nodes
+            assert -(-max(counts) // (found.tasks_per_node or 1)) <= nodes.count
+            assert (found.target_error is None) == found.timing_only
+        options = parse(rest, "anabranch", "", SimulateArguments if command == "simulate" else Arguments)
+        assert options.parallel.strategy in CATALOGUE
+        assert (options.model.model, options.training.batch_size) == ("dbn:784-500", 20)
+        assert cell.alone == cell.name.startswith("iterations-measured")
+
+
+def test_the_quick_form_is_part_of_the_full_one() -> None:
+    assert set(Ma2014().cells(quick=True)) < set(Ma2014().cells(quick=False))
+
+
+def test_where_the_workers_sit() -> None:
+    def tasks(fixed: str, cores: int) -> str:
+        arguments = learning(MA, fixed, cores).arguments
+        return arguments[arguments.index("--tasks-per-node") + 1]
+
+    assert [tasks(NODES, cores) for cores in (4, 8, 32)] == ["2", "4", "16"]
+    assert [tasks(TASKS, cores) for cores in (4, 8, 32)] == ["2", "2", "2"]
+    assert learning(MA, NODES, 4) == learning(MA, TASKS, 4)
+
+
+def outcome_of(cell: Cell, never: Collection[str]) -> Outcome:
+    """One core takes 80 s, and n take 80/n s for half the rest of the error in each epoch, unless they never do."""
+    if cell.name.startswith("iterations-measured"):
+        return Outcome(1.0, summary={"tasks": [{"seconds": 30.0 if cell.name.endswith("1") else 20.0}]})
+    counts, _ = take_counts(cell.arguments[1:])
+    if cell.name == "iterations-simulated":
+        return Outcome(1.0, rows=[{"workers": n, "virtual_seconds": 50.0 + 50.0 / n} for n in counts])
+    (cores,) = counts
+    errors = [0.3, 0.2] if cell.name in never else [0.2, 0.1, 0.05]
+    lines = [{"error": 40.0}] + [{"test_error": error} for error in errors]  # contrastive divergence has no labels
+    row = {"workers": cores, "seconds_to_target": None if cell.name in never else 80.0 / cores}
+    return Outcome(1.0, rows=[row], epochs={str(cores): lines})
+
+
+def findings(*, quick: bool, never: Collection[str] = (NEVER,)) -> tuple[dict[str, Comparison], Findings]:
+    paper = Ma2014()
+    found = paper.findings({cell.name: outcome_of(cell, never) for cell in paper.cells(quick=quick)}, quick=quick)
+    return {table.name: table for table in found.tables}, found
+
+
+def test_tables_by_hand() -> None:
+    tables, _ = findings(quick=False)
+    seconds, speed_ups = tables["Table 1"].entries, tables["Table 1, speed-up"].entries
+    assert [one.label for one in seconds] == [f"{cores} cores" for cores in TABLES[NODES]]
+    assert (seconds[0].paper, seconds[0].ours, seconds[0].note) == (1413, (20.0,), "in epoch 2")
+    assert [one.ours for one in speed_ups] == [(4.0,), (8.0,), (12.0,), (16.0,), (20.0,), (24.0,), (28.0,), (32.0,)]
+    assert speed_ups[-1].paper == 6.0152
+    assert tables["Table 2"].entries[0].ours == (20.0,)
+
+
+def test_what_never_reached_the_target_is_missing() -> None:
+    tables, found = findings(quick=False)
+    last = tables["Table 2"].entries[-1]
+    assert (last.paper, last.ours, last.note) == (856, (), "80.0 % after epoch 2")
+    assert tables["Table 2, speed-up"].entries[-1].ours == ()
+    assert "| 32 cores | fetch-put | 856.00 |  |  |  |  | 80.0 % after epoch 2 |" in markdown(tables["Table 2"])
+    pictures = {picture.name: picture for picture in found.pictures}
+    paper, ours = pictures["fixed-tasks-per-node"].panels[-1].lines
+    assert (paper.x[-1], ours.x[-1]) == (32, 28)
+
+
+def test_without_the_time_of_one_core_there_is_no_speed_up(tmp_path: Path) -> None:
+    tables, found = findings(quick=True, never=("fetch-put-1-on-1",))
+    assert [one.ours for one in tables["Table 2, speed-up"].entries] == [(), (), ()]
+    for picture in found.pictures:
+        assert draw(picture, tmp_path)
+
+
+def test_iterations_by_hand() -> None:
+    tables, found = findings(quick=True)
+    measured, one, two = tables["Cores vs speed-up"].entries[:3]
+    assert (measured.ours, measured.note) == ((1.5,), "measured on MPI, this machine")
+    assert (one.ours, two.label) == ((1.0,), "2 cores")
+    assert two.ours == pytest.approx((100 / 75,))
+    (times,) = found.pictures[0].panels[0].lines
+    assert (times.x[0], times.y[0]) == (1, 100 * 100.0)  # one epoch was simulated
+
+
+def test_other_strategies() -> None:
+    tables, found = findings(quick=False)
+    entries = tables["Beyond 20 cores"].entries
+    assert list(dict.fromkeys(one.series for one in entries)) == [method.name for method in OTHERS]
+    assert all(one.paper is None for one in entries)
+    assert found.pictures[-1].name == "beyond-20-cores"
+    lines = found.pictures[-1].panels[1].lines
+    assert lines[1].name == OTHERS[0].name
+    assert lines[1].y == (8.0, 16.0, 20.0, 24.0, 32.0)
