@@ -44,7 +44,7 @@ def test_its_commands_run(arguments: list[str], tmp_path: Path) -> None:
 
 
 def test_it_names_every_strategy_of_the_kind() -> None:
-    in_step = {"allreduce", "averaging", "bmuf", "diloco", "post-local"}
+    in_step = {"allreduce", "averaging", "bmuf", "diloco", "post-local", "sampled-averaging"}
     for name in set(CATALOGUE) - in_step:
         assert f"`{name}`" in PAGE
 
