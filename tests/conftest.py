@@ -1,5 +1,6 @@
-"""What all tests share: one thread, so that results have the same bits everywhere, and no verdict by the clock."""
+"""What all tests share: one thread, so that results have the same bits everywhere, signals, and no verdict by the clock."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -8,5 +9,7 @@ from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 torch.set_num_threads(1)
+# A shell that starts the suite in the background has it ignore Ctrl-C, and so all processes that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
