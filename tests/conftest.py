@@ -1,4 +1,4 @@
-"""What all tests share: one thread, so that results have the same bits everywhere, signals, and no verdict by the clock."""
+"""What all tests share: one thread, so that results have the same bits everywhere, and no verdict by the clock."""
 
 import signal
 import sys

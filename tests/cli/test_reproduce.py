@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -63,24 +62,17 @@ def running(folder: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_killed_half_way_and_started_again_it_goes_on_where_it_was(number: signal.Signals, tmp_path: Path) -> None:
+def test_killed_half_way_and_started_again_it_goes_on_where_it_was(tmp_path: Path) -> None:
     folder = tmp_path / "results"
     record = folder / "cells/other/run/steps.jsonl"  # the costliest comes first
     process = start(folder)
     wait_for(record, 300)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=120)
-    if number == signal.SIGKILL:
-        assert process.returncode == -9
-        deadline = time.monotonic() + 60
-        while running(folder):
-            assert time.monotonic() < deadline, running(folder)
-            time.sleep(0.1)
-    else:
-        assert process.returncode == 128 + number
-        assert f"go on with anabranch reproduce tiny --out {folder}" in said
-        assert not running(folder)
+    process.kill()
+    process.communicate(timeout=120)
+    deadline = time.monotonic() + 60
+    while running(folder):  # the run that it had started ends, too
+        assert time.monotonic() < deadline, running(folder)
+        time.sleep(0.1)
     done = record.read_text().count('"kind": "epoch"')
     assert 0 < done < 120
     process = start(folder)

@@ -49,12 +49,12 @@ def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path) -> None:
         record = tmp_path / "stopped/other/run/steps.jsonl"
         while not (record.exists() and record.read_text().count('"kind": "epoch"') > 5):
             time.sleep(0.02)
-        flag.signal_number = signal.SIGTERM
+        flag.signal_number = signal.SIGINT
 
     threading.Thread(target=stop_in_its_midst, daemon=True).start()
     with pytest.raises(Interrupted) as caught:
         run.run(only)
-    assert caught.value.exit_code == 128 + signal.SIGTERM
+    assert caught.value.exit_code == 128 + signal.SIGINT
     assert not (tmp_path / "stopped/other/result.json").exists()
     assert any((tmp_path / "stopped/other/run/checkpoints").iterdir())
     (resumed,), (whole,) = (runner(tmp_path / name)[0].run(only).values() for name in ("stopped", "whole"))
