@@ -11,7 +11,7 @@ from rich.console import Console
 from tiny_paper import OPTIONS, SHORT, cells
 
 from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
-from anabranch.experiments.cell import Cell, Outcome
+from anabranch.experiments.cell import Cell, Outcome, conclude
 from anabranch.experiments.course import Course, in_words
 from anabranch.experiments.runner import Runner
 from anabranch.signals import StopFlag
@@ -57,6 +57,10 @@ def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     assert caught.value.exit_code == 128 + signal.SIGINT
     assert not (tmp_path / "stopped/other/result.json").exists()
     assert any((tmp_path / "stopped/other/run/checkpoints").iterdir())
+    (cell,) = only
+    other = Cell(cell.name, (*cell.arguments, "--learning-rate", "0.2"))
+    with pytest.raises(AnabranchError, match=r"has --learning-rate 0\.1, not 0\.2: a resumed run keeps its options"):
+        runner(tmp_path / "stopped")[0].run([other])
     (resumed,), (whole,) = (runner(tmp_path / name)[0].run(only).values() for name in ("stopped", "whole"))
     assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"]
     assert len(resumed.epochs["1"]) == 120
@@ -82,6 +86,17 @@ def test_another_experiments_cell_is_not_taken_for_ones_own(tmp_path: Path) -> N
     (tmp_path / "short/result.json").write_text("{")
     with pytest.raises(CheckpointError, match="cannot be read: delete its folder"):
         runner(tmp_path)[0].run([cell])
+
+
+def test_a_killed_cell_is_not_taken_for_a_wish_to_stop(tmp_path: Path) -> None:
+    cell = Cell("big", ("train",))
+    for code in (-9, 137):
+        with pytest.raises(AnabranchError, match=r"big was killed .*fewer --jobs") as caught:
+            conclude(cell, tmp_path, code, "", 1.0)
+        assert not isinstance(caught.value, Interrupted)
+    for code in (-15, 143, 130):
+        with pytest.raises(Interrupted, match="big was stopped"):
+            conclude(cell, tmp_path, code, "", 1.0)
 
 
 def test_costs_make_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> None:

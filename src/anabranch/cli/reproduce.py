@@ -42,7 +42,7 @@ class Arguments:
     paper: tyro.conf.Positional[Annotated[str, tyro.conf.arg(metavar="PAPER")]]
     """degrazia2012, ma2014 or alowaisheq2015."""
     quick: bool = False
-    """A shorter form, which ends within ten minutes on two cores."""
+    """A shorter form, of minutes; it says what it leaves out."""
     jobs: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Runs at the same time, each on one core; as many as this process may use unless given."""
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None

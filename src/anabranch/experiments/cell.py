@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -79,8 +80,8 @@ def start(cell: Cell, folder: Path, environment: Mapping[str, str]) -> "subproce
     make_folder(place)
     run = place / "run"
     goes_on = cell.arguments[0] == "train" and (run / "config.toml").exists()
-    more = ["--resume", str(run)] if goes_on else [*cell.arguments[1:], "--out", str(run)]
-    command = [sys.executable, "-m", "anabranch", cell.arguments[0], *more]
+    # Resumed with all its options, so that a run with others is refused.
+    command = [sys.executable, "-m", "anabranch", *cell.arguments, "--resume" if goes_on else "--out", str(run)]
     return subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
     )
@@ -93,8 +94,11 @@ def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> 
         Interrupted: a signal had stopped it.
         AnabranchError: it failed.
     """
-    if code > 128 or code < 0:
-        raise Interrupted(code - 128 if code > 128 else -code, f"{cell.name} was stopped")
+    number = code - 128 if code > 128 else -code
+    if number in (signal.SIGINT, signal.SIGTERM):
+        raise Interrupted(number, f"{cell.name} was stopped")
+    if number == signal.SIGKILL:
+        raise AnabranchError(f"{cell.name} was killed (for want of memory?): start again, with fewer --jobs.")
     if code:
         last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("anabranch: ")
         raise AnabranchError(f"{cell.name} failed with exit code {code} ({last}): its command was {cell.command}")

@@ -24,6 +24,21 @@ class Entry:
     ours: tuple[float, ...]
     note: str = ""
 
+    @property
+    def mean(self) -> float | None:
+        """Of ours."""
+        return mean(self.ours) if self.ours else None
+
+    @property
+    def deviation(self) -> float | None:
+        """The standard deviation of ours; None of a single one."""
+        return stdev(self.ours) if len(self.ours) > 1 else None
+
+    @property
+    def difference(self) -> float | None:
+        """Ours less the paper's."""
+        return None if self.mean is None or self.paper is None else self.mean - self.paper
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -57,10 +72,10 @@ class Comparison:
                 "label": one.label,
                 "series": one.series,
                 "paper": one.paper,
-                "ours": mean(one.ours) if one.ours else None,
-                "deviation": stdev(one.ours) if len(one.ours) > 1 else None,
+                "ours": one.mean,
+                "deviation": one.deviation,
                 "runs": list(one.ours),
-                "difference": mean(one.ours) - one.paper if one.ours and one.paper is not None else None,
+                "difference": one.difference,
                 "note": one.note,
             }
             for one in self.entries
@@ -71,11 +86,8 @@ class Comparison:
         def shown(value: float | None, sign: str = "") -> str:
             return "" if value is None else f"{value:{sign}.{self.digits}f}"
 
-        ours = mean(one.ours) if one.ours else None
-        spread = stdev(one.ours) if len(one.ours) > 1 else None
-        difference = ours - one.paper if ours is not None and one.paper is not None else None
-        row = [one.label, one.series, shown(one.paper), shown(ours), shown(spread)]
-        row += [str(len(one.ours)) if one.ours else "", shown(difference, "+")]
+        row = [one.label, one.series, shown(one.paper), shown(one.mean), shown(one.deviation)]
+        row += [str(len(one.ours)) if one.ours else "", shown(one.difference, "+")]
         return [*row, one.note] if noted else row
 
 
