@@ -19,6 +19,7 @@ LEVELS = [
     {"simulate"},
     {"calibrate"},
     {"experiments"},
+    {"compare"},
     {"cli"},
     {"__main__"},
 ]

@@ -19,6 +19,7 @@ Distributed neural-network training: the algorithms of the literature, simulated
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
+  anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
@@ -57,11 +58,12 @@ def _command(arguments: list[str]) -> int:
         print(f"anabranch {__version__}")
         return 0
     # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import calibrate, reproduce, simulate, train
+    from anabranch.cli import calibrate, compare, reproduce, simulate, train
 
     commands: dict[str, Callable[[list[str]], int]] = {
         "train": train.main,
         "simulate": simulate.main,
+        "compare": compare.main,
         "calibrate": calibrate.main,
         "reproduce": reproduce.main,
     }
