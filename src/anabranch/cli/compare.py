@@ -1,19 +1,22 @@
 """`anabranch compare`: several strategies on one network and one data set, on equal terms."""
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from anabranch.autodtype import decided
-from anabranch.cli.options import Arguments, as_config, parse
-from anabranch.cli.train import load_data
+from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
+from anabranch.cli.train import fitted, load_data, with_dtype
 from anabranch.cluster import load_cluster
+from anabranch.compare.cells import tuning_cell
 from anabranch.compare.ranking import verdict
 from anabranch.compare.study import Runs, Study, compare
 from anabranch.compare.tables import Sheet, all_sheets
@@ -21,14 +24,17 @@ from anabranch.compare.terms import Equal, Terms, contenders
 from anabranch.compare.words import shared_words
 from anabranch.compare.writing import notes, write
 from anabranch.config import Config
+from anabranch.data import Dataset
 from anabranch.errors import Interrupted, UsageError
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.course import Course
 from anabranch.experiments.runner import Runner
-from anabranch.files import make_folder
+from anabranch.files import make_folder, write_json
 from anabranch.launch import cores, find_mpirun, started_ranks
+from anabranch.progress import counted, make_display
 from anabranch.signals import StopFlag
 
+TERMS = "terms.json"
 STRATEGIES = "allreduce,averaging,downpour,easgd"
 WORKERS = 4
 DESCRIPTION = f"""\
@@ -76,10 +82,9 @@ def main(arguments: Sequence[str]) -> int:
     if started_ranks():
         raise UsageError("anabranch compare starts MPI by itself: start it without mpirun or srun.")
     options = parse(arguments, "anabranch compare", DESCRIPTION, CompareArguments, _usual())
-    terms, jobs = _checked(options), options.jobs or cores()
-    folder = Path(options.run.out or "comparison")
-    make_folder(folder)
-    console = Console()
+    folder, jobs, console = Path(options.run.out or "comparison"), options.jobs or cores(), Console()
+    terms = _terms(options, folder)
+    _keep(terms, folder)
     _announce(terms, options, console)
     try:
         with StopFlag().listening(announce=False) as flag:
@@ -104,34 +109,20 @@ def _usual() -> Config:
     )
 
 
-def _checked(options: CompareArguments) -> Terms:
+def _terms(options: CompareArguments, folder: Path) -> Terms:
+    """The terms of the comparison, checked.
+
+    Raises:
+        UsageError: an option is wrong, or another comparison is in `folder`.
+    """
+    _check(options)
     config, world = as_config(options), options.parallel.world
-    if options.resume is not None:
-        raise UsageError("anabranch compare resumes by itself: start it again with the same --out.")
-    if options.jobs is not None and options.jobs < 1:
-        raise UsageError(f"--jobs must be 1 or more, not {options.jobs}.")
-    if options.target_error is not None and not 0 < options.target_error < 1:
-        raise UsageError(
-            f"--target-error is a fraction between 0 and 1, not {options.target_error}: write 0.05 for 5 %."
-        )
-    if world not in ("simulated", "mpi"):
-        raise UsageError(f"anabranch compare has no --world {world}: simulated or mpi.")
-    if config.training.stop != "epochs":
-        raise UsageError("anabranch compare gives all the same number of epochs: leave --stop out.")
-    if options.parallel.workers < 2:
-        raise UsageError(f"nothing is distributed on {options.parallel.workers} worker: give --workers 2 or more.")
-    if world == "mpi":
-        find_mpirun()
-    elif not load_data(config).classes:
-        raise UsageError(f"errors are compared, but {config.data.data} has no labels: give data with labels.")
-    config = dataclasses.replace(
-        config, training=dataclasses.replace(config.training, dtype=decided(config.training.dtype, print))
-    )
-    return Terms(
+    precision = _dtype_before(folder) or decided(config.training.dtype, print)
+    terms = Terms(
         contenders=contenders(options.strategies, options.parallel.workers),
-        world=world,
+        world="mpi" if world == "mpi" else "simulated",
         place=() if world == "mpi" else _place(options),
-        options=shared_words(config),
+        options=shared_words(with_dtype(config, precision)),
         epochs=config.training.epochs,
         rate=config.training.learning_rate,
         budget=options.budget,
@@ -139,6 +130,64 @@ def _checked(options: CompareArguments) -> Terms:
         seeds=options.seeds,
         equal=options.equal,
     )
+    _check_contenders(terms, load_data(config))
+    return terms
+
+
+def _check(options: CompareArguments) -> None:
+    world, target = options.parallel.world, options.target_error
+    if options.resume is not None:
+        raise UsageError("anabranch compare resumes by itself: start it again with the same --out.")
+    if options.jobs is not None and options.jobs < 1:
+        raise UsageError(f"--jobs must be 1 or more, not {options.jobs}.")
+    if target is not None and not 0 < target < 1:
+        raise UsageError(f"--target-error is a fraction between 0 and 1, not {target}: write 0.05 for 5 %.")
+    if world not in ("simulated", "mpi"):
+        raise UsageError(f"anabranch compare has no --world {world}: simulated or mpi.")
+    if options.training.stop != "epochs":
+        raise UsageError("anabranch compare gives all the same number of epochs: leave --stop out.")
+    if options.parallel.workers < 2:
+        raise UsageError(f"nothing is distributed on {options.parallel.workers} worker: give --workers 2 or more.")
+    if options.model.model.startswith("dbn") and not options.finetuning.finetune_epochs:
+        raise UsageError("no labels are learnt with --finetune-epochs 0, and errors are compared: give 1 or more.")
+    if world == "mpi":
+        find_mpirun()
+
+
+def _check_contenders(terms: Terms, dataset: Dataset) -> None:
+    """What is wrong with a strategy's own options must not come out after hours."""
+    if not dataset.classes:
+        raise UsageError(f"errors are compared, but {dataset.name} has no labels: give data with labels.")
+    for contender in terms.contenders:
+        first, *rest = tuning_cell(terms, contender, terms.rate).arguments
+        kind = SimulateArguments if first == "simulate" else Arguments
+        fitted(as_config(parse(rest, f"anabranch {first}", "", kind)), dataset, 1, make_display())
+
+
+def _dtype_before(folder: Path) -> str | None:
+    """What an earlier start of this comparison has decided about --dtype auto."""
+    path = folder / TERMS
+    if not path.exists():
+        return None
+    words: list[str] = json.loads(path.read_text(encoding="utf-8"))["options"]
+    return words[words.index("--dtype") + 1] if "--dtype" in words else Config().training.dtype
+
+
+def _keep(terms: Terms, folder: Path) -> None:
+    """Note the terms: whoever goes on must have the same.
+
+    Raises:
+        UsageError: the folder has others.
+    """
+    make_folder(folder)
+    content: dict[str, object] = json.loads(json.dumps(terms.as_data()))
+    path = folder / TERMS
+    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else content
+    if changed := [name for name, value in content.items() if before.get(name) != value]:
+        raise UsageError(
+            f"{folder} holds a comparison with other {', '.join(changed)}: give the same options, or another --out."
+        )
+    write_json(path, content)
 
 
 def _place(options: CompareArguments) -> tuple[str, ...]:
@@ -157,7 +206,8 @@ def _runs(folder: Path, jobs: int, console: Console, flag: StopFlag) -> Runs:
 def _announce(terms: Terms, options: CompareArguments, console: Console) -> None:
     names = ", ".join(one.name for one in terms.contenders)
     runs = len(terms.contenders) * (terms.budget + terms.seeds)
-    _say(console, f"{names}: up to {terms.budget} learning rates and {terms.seeds} seeds each, {runs} runs at most")
+    each = f"{counted(terms.budget, 'learning rate')} and {counted(terms.seeds, 'seed')}"
+    _say(console, f"{names}: up to {each} each, {runs} runs at most")
     if terms.world == "simulated":
         cluster = load_cluster(options.cluster)
         if options.tasks_per_node is None and cluster.nodes.cores >= options.parallel.workers:
@@ -180,7 +230,7 @@ def _show(study: Study, folder: Path, console: Console) -> None:
 
 
 def _for_terminal(sheet: Sheet) -> Table:
-    table = Table(title=Text(sheet.title))
+    table = Table(title=Text(sheet.title), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
     for at, head in enumerate(sheet.heads):
         table.add_column(head, justify="right" if at else "left")
     for row in sheet.rows:

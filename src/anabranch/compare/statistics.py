@@ -19,6 +19,16 @@ class Interval:
     high: float | None
 
     @property
+    def half(self) -> float | None:
+        """Of the interval's length."""
+        return None if self.low is None or self.high is None else (self.high - self.low) / 2
+
+    def times(self, factor: float) -> "Interval":
+        """In another unit."""
+        low, high = (None if value is None else factor * value for value in (self.low, self.high))
+        return Interval(factor * self.mean, low, high)
+
+    @property
     def excludes_zero(self) -> bool:
         """Whether the value is beyond the noise. From one run nobody can tell."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)

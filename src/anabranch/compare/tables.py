@@ -32,7 +32,7 @@ def markdown(sheet: Sheet) -> str:
 
 def _ranking(study: Study) -> Sheet:
     goal, at = f"{100 * study.target:.2f} %", f"{study.equal_seconds:.3g} s"
-    heads = ("", "place", f"seconds to {goal}", "times as fast", "error at the end", f"error after {at}")
+    heads = ("", "place", f"seconds to {goal}", "times as fast", "% wrong at the end", f"% wrong after {at}")
     alone = study.results[ALONE]
     rows = []
     for place in study.places:
@@ -60,13 +60,12 @@ def _arrival(place: Place, target: float) -> str:
 
 
 def _percent(value: Interval) -> str:
-    return _with_bounds(Interval(*(None if x is None else 100 * x for x in vars(value).values())), "{:.2f}") + " %"  # type: ignore[arg-type]
+    return _with_bounds(value.times(100), "{:.2f}")
 
 
 def _with_bounds(value: Interval, shape: str) -> str:
-    if value.low is None or value.high is None:
-        return shape.format(value.mean)
-    return f"{shape.format(value.mean)} ± {shape.format((value.high - value.low) / 2)}"
+    mean = shape.format(value.mean)
+    return mean if value.half is None else f"{mean} ± {shape.format(value.half)}"
 
 
 def _percent_at(place: Place, seconds: float) -> str:

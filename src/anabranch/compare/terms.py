@@ -92,7 +92,7 @@ def contenders(text: str, workers: int) -> tuple[Contender, ...]:
     """
     found = [Contender(ALONE, "averaging", 1)]
     for part in text.split(","):
-        words = shlex.split(part)
+        words = _words(part)
         if not words:
             raise UsageError(f"'{text}' is no list of strategies: write names with commas, as in allreduce,averaging.")
         find(words[0])
@@ -101,3 +101,10 @@ def contenders(text: str, workers: int) -> tuple[Contender, ...]:
     if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
         raise UsageError(f"{twice[0]} is named twice in --strategies: leave one out, or give it other options.")
     return tuple(found)
+
+
+def _words(part: str) -> list[str]:
+    try:
+        return shlex.split(part)
+    except ValueError as error:
+        raise UsageError(f"'{part}' cannot be read: {error}.") from error

@@ -43,7 +43,7 @@ def notes(study: Study) -> list[str]:
         f"Each has the same {equal}; the same initial weights and order of the data for the same seed.",
         f"Learning rates: the best of {terms.budget} each, on {100 * terms.validation:g} % of the training examples, "
         "held out, with one seed; the other tables' errors are the test part's.",
-        f"Seconds are {where}. {terms.seeds} seeds each; ± is half of the mean's 95 % confidence interval (Student's t).",
+        f"Seconds are {where}. {terms.seeds} seeds each; ± is half of the mean's 95 % interval (Student's t).",
     ]
     if terms.seeds > 1:
         found.append(
