@@ -14,6 +14,7 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
+COMMANDS = ("train", "simulate", "compare", "calibrate", "reproduce")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -57,19 +58,12 @@ def _command(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"anabranch {__version__}")
         return 0
-    # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import calibrate, compare, reproduce, simulate, train
-
-    commands: dict[str, Callable[[list[str]], int]] = {
-        "train": train.main,
-        "simulate": simulate.main,
-        "compare": compare.main,
-        "calibrate": calibrate.main,
-        "reproduce": reproduce.main,
-    }
-    if arguments[0] not in commands:
-        raise unknown_name("command", arguments[0], commands)
-    return commands[arguments[0]](arguments[1:])
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS)
+    # Imported when needed: `--help` should not wait for torch, nor `train` for what others draw with.
+    main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
+    return main(rest)
 
 
 def _unforeseen(error: Exception) -> AnabranchError:
