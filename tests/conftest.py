@@ -1,7 +1,5 @@
 """What all tests share: one thread, so that results have the same bits everywhere, and no verdict by the clock."""
 
-from __future__ import annotations
-
 import signal
 import sys
 from pathlib import Path
@@ -23,7 +21,7 @@ settings.load_profile("shared machine")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> "Finished":
     """The tiny paper's cells, which no test may change: each is a process that takes seconds to start."""
     from tiny_paper import run_quick
 

@@ -75,9 +75,8 @@ def test_a_failing_cell_names_its_command_and_ends_the_others(tmp_path: Path, fi
     with pytest.raises(AnabranchError) as caught:
         run.run([wrong, endless])
     said = str(caught.value)
-    assert said.startswith(
-        f"short failed with exit code 2 (the run in {tmp_path}/short/run has --learning-rate 0.1, not"
-    )
+    run_there = f"the run in {tmp_path}/short/run has --learning-rate 0.1, not 0.2: a resumed run keeps its options"
+    assert said.startswith(f"short failed with exit code 2 ({run_there}")
     assert said.endswith(f"its command was {wrong.command}")
     assert wrong.command.endswith("--model mlp --learning-rate 0.2")
     assert not (tmp_path / "endless/result.json").exists()

@@ -35,7 +35,7 @@ goes on where it was.
 
   anabranch reproduce alowaisheq2015 --quick              some minutes
   anabranch reproduce ma2014 --jobs 2                     half an hour
-  anabranch reproduce degrazia2012 --dtype bf16-mixed     hours; less of them
+  anabranch reproduce degrazia2012 --dtype bf16-mixed     hours, in bfloat16
   anabranch reproduce degrazia2012 --quick --dtype auto   what is fast here
   anabranch reproduce ma2014 --quick --world simulated    needs no MPI
   anabranch reproduce ma2014 --quick --world mpi          insists on MPI
@@ -55,16 +55,11 @@ class Arguments:
     simulated: nothing is started on MPI, and the tables leave out those rows.
     auto: mpi where it can be used and there are two cores, else simulated.
     More workers than cores are always simulated."""
-    dtype: Annotated[
-        Arithmetic | None,
-        tyro.conf.arg(metavar="auto|float32|bf16-mixed|float64", help_behavior_hint="(default: float32)"),
-    ] = None
+    dtype: Annotated[Arithmetic | None, tyro.conf.arg(help_behavior_hint="(default: float32)")] = None
     """Of the training in degrazia2012; the other papers fix their own.
     bf16-mixed: bfloat16 matrix products with float32 weights.
     auto: decided once for all runs, by what is fast here, and kept when the experiment goes on."""
-    jobs: Annotated[
-        int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: as many as this process has cores)")
-    ] = None
+    jobs: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: one for each core)")] = None
     """Runs at the same time, each on one core."""
     out: Annotated[
         str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: reproductions/PAPER, or PAPER-quick)")
@@ -90,11 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     plan = Plan(options.quick, measured=not unmeasured)
     plan = with_dtype(plan, options.dtype or plan.dtype, paper, folder / "cells", lambda text: _say(text, console))
     cells = paper.cells(plan)
-    try:
-        with StopFlag().listening(announce=False) as flag:
-            outcomes = Runner(folder / "cells", options.jobs or cores(), Course(console), flag).run(cells)
-    except Interrupted as error:
-        raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
+    outcomes = _run(cells, options, folder, console)
     found = paper.findings(outcomes, plan)
     if unmeasured:
         found = dataclasses.replace(found, notes=(*found.notes, f"Nothing was measured on MPI ({unmeasured})."))
@@ -105,7 +96,13 @@ def main(arguments: Sequence[str]) -> int:
 
 def parse(arguments: Sequence[str]) -> Arguments:
     """The options. Exits with code 2 and a message for one that does not exist or has the wrong type."""
-    return tyro.cli(Arguments, args=arguments, prog="anabranch reproduce", description=DESCRIPTION)
+    return tyro.cli(
+        Arguments,
+        args=arguments,
+        prog="anabranch reproduce",
+        description=DESCRIPTION,
+        config=(tyro.conf.DisallowNone,),
+    )
 
 
 def _checked(options: Arguments) -> Paper:
@@ -122,6 +119,14 @@ def _checked(options: Arguments) -> Paper:
     if options.dtype is not None and paper.fixed_dtype is not None:
         raise UsageError(f"the figures of {options.paper} rest on training in {paper.fixed_dtype}: leave --dtype out.")
     return paper
+
+
+def _run(cells: Sequence[Cell], options: Arguments, folder: Path, console: Console) -> dict[str, Outcome]:
+    try:
+        with StopFlag().listening(announce=False) as flag:
+            return Runner(folder / "cells", options.jobs or cores(), Course(console), flag).run(cells)
+    except Interrupted as error:
+        raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
 
 
 def _announce(paper: Paper, quick: bool, unmeasured: str, console: Console) -> None:
