@@ -30,8 +30,8 @@ def try_mpi() -> None:
         command = [*mpirun_command(mpirun, 2, private), sys.executable, "-c", _MEET]
         if not _succeeds(command):
             raise UsageError(
-                f"two ranks started with {mpirun} did not meet: if  {mpirun} -n 2 hostname  works, set MPI4PY_LIBMPI to "
-                "the libmpi.so of that mpirun."
+                f"two ranks started with {mpirun} did not meet: if  {mpirun} -n 2 hostname  works, set MPI4PY_LIBMPI "
+                "to the libmpi.so of that mpirun."
             )
 
 
