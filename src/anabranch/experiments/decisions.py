@@ -1,6 +1,7 @@
 """What a user leaves open, decided once and before any cell.
 
-Left to the cells, two of one table were seen to differ in their arithmetic, for `auto` is measured and the machine was busy.
+Left to the cells, two of one table were seen to differ in their arithmetic: `auto` is measured, and the machine was
+busy.
 """
 
 from collections.abc import Callable
