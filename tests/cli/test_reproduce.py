@@ -1,7 +1,7 @@
 """`anabranch reproduce` from its command line: results, going on after any death, wrong usage."""
 
+import contextlib
 import json
-import os
 import re
 import shlex
 import shutil
@@ -109,15 +109,12 @@ def wait_for(path: Path, lines: int = 0) -> None:
 
 
 def running(folder: Path) -> list[str]:
-    """Processes whose command line names `folder`."""
+    """Processes that have a file in `folder` open, as a run has that for its last words."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            words = path.read_bytes().replace(b"\0", b" ").decode()
-        except OSError:
-            continue
-        if str(folder) in words and path.parent.name != str(os.getpid()):
-            found.append(words)
+    for path in Path("/proc").glob("[0-9]*/fd/2"):
+        with contextlib.suppress(OSError):
+            target = path.readlink()
+            found += [str(target)] if target.is_relative_to(folder) else []
     return found
 
 
@@ -130,6 +127,7 @@ def test_killed_half_way_and_started_again_it_goes_on_where_it_was(
     record = folder / "cells/other/run/steps.jsonl"
     process = start(folder)
     wait_for(record, 60)  # two epochs
+    assert running(folder)
     process.kill()
     process.communicate(timeout=120)
     deadline = time.monotonic() + 60

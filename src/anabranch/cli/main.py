@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from anabranch import __version__
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
+from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
 COMMANDS = ("train", "simulate", "compare", "calibrate", "reproduce")
@@ -35,7 +35,6 @@ Begin with:  anabranch train                                a deep belief networ
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    end_with_parent()
     try:
         return _command(arguments)
     except AnabranchError as error:

@@ -3,19 +3,18 @@
 import json
 import shlex
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
 from anabranch.errors import AnabranchError, CheckpointError, DivergedError, Interrupted, UsageError
+from anabranch.experiments.processes import CellProcess
 from anabranch.files import make_folder, write_json
 from anabranch.objectives import Precision
 from anabranch.runfolder import RunFolder, saved_config
 
 RESULT = "result.json"
+SAID = "said.txt"
 
 
 @dataclass(frozen=True)
@@ -90,17 +89,14 @@ def dtype_begun(cell: Cell, folder: Path) -> Precision | None:
     return saved_config(run).training.precision if run.config.exists() else None
 
 
-def start(cell: Cell, folder: Path, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+def start(cell: Cell, folder: Path) -> CellProcess:
     """Begin `cell` in `folder`, or go on with it where it was broken off."""
     place = folder / cell.name
     make_folder(place)
     run = place / "run"
     goes_on = cell.arguments[0] == "train" and (run / "config.toml").exists()
     # Resumed with all its options, so that a run with others is refused.
-    command = [sys.executable, "-m", "anabranch", *cell.arguments, "--resume" if goes_on else "--out", str(run)]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
-    )
+    return CellProcess([*cell.arguments, "--resume" if goes_on else "--out", str(run)], place / SAID)
 
 
 def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> Outcome:
