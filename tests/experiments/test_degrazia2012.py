@@ -106,7 +106,7 @@ def test_a_recipe_changes_what_it_says_alone() -> None:
         assert one.training.batch_size == recipe.batch
         assert (one.training.epochs, one.finetuning) == (preset.training.epochs, preset.finetuning)
         assert one.parallel.workers == recipe.workers
-    assert [recipe.workers for recipe in FULL.recipes] == [40, 40, 40, 40, 1]
+    assert [recipe.workers for recipe in FULL.recipes] == [40, 40, 40, 1]
     assert set(QUICK.recipes) <= set(FULL.recipes)
 
 
