@@ -7,8 +7,8 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "kernels", "__init__"},
-    {"data", "models", "comm", "optim", "files", "signals"},
+    {"errors", "types", "seeding", "kernels", "wording", "__init__"},
+    {"data", "models", "comm", "optim", "files", "signals", "tensorfile"},
     {"objectives", "server"},
     {"cluster", "strategies"},
     {"evaluate", "limit", "pretrain"},

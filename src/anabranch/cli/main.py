@@ -14,6 +14,7 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
+COMMANDS = ("train", "simulate", "reproduce", "calibrate")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -56,18 +57,11 @@ def _command(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"anabranch {__version__}")
         return 0
-    # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import calibrate, reproduce, simulate, train
-
-    commands: dict[str, Callable[[list[str]], int]] = {
-        "train": train.main,
-        "simulate": simulate.main,
-        "calibrate": calibrate.main,
-        "reproduce": reproduce.main,
-    }
-    if arguments[0] not in commands:
-        raise unknown_name("command", arguments[0], commands)
-    return commands[arguments[0]](arguments[1:])
+    if arguments[0] not in COMMANDS:
+        raise unknown_name("command", arguments[0], COMMANDS)
+    # Imported when needed: neither `--help` nor `report` should wait for torch.
+    command: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{arguments[0]}").main
+    return command(arguments[1:])
 
 
 def _unforeseen(error: Exception) -> AnabranchError:

@@ -17,16 +17,17 @@ from anabranch.data import Dataset
 from anabranch.errors import UsageError
 from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
-from anabranch.progress import counted, make_display
+from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder, default_path, saved_config
 from anabranch.simulate.pictures import draw_sweep, draw_timeline
 from anabranch.simulate.plan import make_stage
-from anabranch.simulate.rows import Row
+from anabranch.simulate.relative import Row, relative
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.sweep import learning_table, parse_counts, traced_count, with_workers
-from anabranch.simulate.table import relative, timing_table
+from anabranch.simulate.table import timing_table
 from anabranch.simulate.timing import timed_tasks
 from anabranch.simulate.trace import write_trace
+from anabranch.wording import counted
 
 COUNTS = "1,2,4,8"
 DESCRIPTION = f"""\

@@ -24,13 +24,14 @@ from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
 from anabranch.launch import cores, report_success, run_mpirun, started_ranks, tell_folder, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers, with_momenta
-from anabranch.progress import Display, Silence, counted, make_display
+from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
 from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
+from anabranch.wording import counted
 
 DESCRIPTION = """\
 Train a model and evaluate it. Examples:
