@@ -2,17 +2,15 @@
 
 import dataclasses
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from anabranch import __version__
+from anabranch.environment import environment
 from anabranch.errors import Interrupted, UsageError, unknown_name
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Cell, Outcome
@@ -97,7 +95,7 @@ def _write(
         "paper": paper.title,
         "quick": quick,
         "left_out": list(paper.cuts) if quick else [],
-        "environment": _environment(),
+        "environment": environment(),
         "notes": list(found.notes),
         "tables": [table.as_data() for table in found.tables],
         "pictures": [dataclasses.asdict(picture) for picture in found.pictures],
@@ -114,16 +112,6 @@ def _write(
     write_text(folder / "results.md", "\n".join(text) + "\n")
     for picture in found.pictures:
         draw(picture, folder)
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "anabranch": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": cores(),
-    }
 
 
 def _show(found: Findings, folder: Path, console: Console) -> None:

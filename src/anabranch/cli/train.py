@@ -20,7 +20,9 @@ from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
+from anabranch.environment import environment
 from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
+from anabranch.files import write_json
 from anabranch.launch import cores, report_success, run_mpirun, started_ranks, tell_folder, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers, with_momenta
@@ -150,6 +152,7 @@ def prepare(config: Config, display: Display, *, cores: int, resume: bool) -> tu
     folder = RunFolder(Path(config.run.out or default_path(config)))
     if not resume:
         folder.create(config)
+        write_json(folder.environment, environment())
     return config, dataset, folder
 
 
