@@ -18,6 +18,7 @@ LEVELS = [
     {"trainer"},
     {"simulate"},
     {"calibrate"},
+    {"report"},
     {"experiments"},
     {"cli"},
     {"__main__"},

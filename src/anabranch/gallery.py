@@ -9,8 +9,8 @@
     samples.K           visible means after GIBBS_STEPS of block Gibbs sampling in layer K, begun at the originals
 """
 
-import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +44,8 @@ def write_gallery(
         StorageError: a file cannot be written.
     """
     shape = dataset.image_shape
-    content = {"image_shape": shape} | (judgement.as_json() if judgement else {"examples": len(dataset.test)})
+    content: dict[str, Any] = {"image_shape": shape, "gibbs_steps": GIBBS_STEPS}
+    content |= judgement.as_json() if judgement else {"examples": len(dataset.test)}
     write_json(folder / "evaluation.json", content)
     if shape is None:
         return
@@ -55,8 +56,7 @@ def write_gallery(
     if isinstance(model, DBN):
         images |= layer_images(model, originals, seed)
     tensors = as_bytes(images, shape, limits(originals))
-    metadata = {"gibbs_steps": GIBBS_STEPS, "image_shape": shape}
-    write_bytes(folder / "pictures.safetensors", tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
+    write_bytes(folder / "pictures.safetensors", tensor_bytes(tensors))
 
 
 @torch.no_grad()

@@ -16,8 +16,9 @@ from anabranch.cli.main import main
 Captured = pytest.CaptureFixture[str]
 
 
-def test_tables_pictures_and_results(tmp_path: Path, capsys: Captured) -> None:
+def test_tables_pictures_and_results(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
     assert tiny_paper.Tiny().title
+    monkeypatch.delenv("ANABRANCH_PAGES")
     assert main(["reproduce", "tiny", "--quick", "--jobs", "2", "--out", str(tmp_path)]) == 0
     said = capsys.readouterr().out
     assert "the quick form: nearly everything" in said
@@ -32,6 +33,8 @@ def test_tables_pictures_and_results(tmp_path: Path, capsys: Captured) -> None:
     assert "| all | ours | 9.00 |" in text
     assert "![Errors](figure-1.svg)" in text
     assert (tmp_path / "figure-1.png").read_bytes().startswith(b"\x89PNG")
+    assert "<h1>Nobody 1999, A tiny paper</h1>" in (tmp_path / "report.html").read_text()
+    assert list(tmp_path.rglob("report.html")) == [tmp_path / "report.html"]  # none of the cells'
     assert main(["reproduce", "tiny", "--quick", "--out", str(tmp_path)]) == 0
     assert "3 cells finished before, 0 to run" in capsys.readouterr().out
 

@@ -14,13 +14,14 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
-COMMANDS = ("train", "simulate", "reproduce", "calibrate")
+COMMANDS = ("train", "simulate", "reproduce", "report", "calibrate")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
   anabranch reproduce    a paper's tables and figures, with ours beside them
+  anabranch report       a page with charts about a run, a simulation or a reproduction; or about several runs
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command

@@ -10,6 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
+from anabranch.cli.pages import write_page
 from anabranch.environment import environment
 from anabranch.errors import Interrupted, UsageError, unknown_name
 from anabranch.experiments.catalogue import PAPERS
@@ -122,6 +123,7 @@ def _show(found: Findings, folder: Path, console: Console) -> None:
     console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
     console.print(f"  results.md, results.json, {pictures}", soft_wrap=True, highlight=False, markup=False)
+    write_page(folder, console.print)
 
 
 def _for_terminal(table: Comparison) -> Table:

@@ -14,6 +14,7 @@ from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
 from anabranch.checkpoint import numbered
 from anabranch.cli.options import Arguments, as_config, parse
+from anabranch.cli.pages import write_page
 from anabranch.cli.serving import with_server
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -333,4 +334,5 @@ def _outlive_the_dead(comm: Communicator, serving: int) -> None:
 def _report(folder: RunFolder, summary: dict[str, Any], display: Display) -> int:
     for line in sentences(summary, folder):
         display.say(line)
+    write_page(folder.path, display.say)
     return 0

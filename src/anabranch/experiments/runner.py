@@ -14,6 +14,7 @@ from anabranch.experiments.cell import Cell, Outcome, conclude, finished, start
 from anabranch.experiments.course import Course
 from anabranch.files import make_folder
 from anabranch.launch import PARENT
+from anabranch.report.wanted import PAGES
 from anabranch.signals import StopFlag
 
 PATIENCE_SECONDS = 120.0  # for a cell that was asked to stop, which ends at the end of an epoch
@@ -109,4 +110,4 @@ class Runner:
 def _environment() -> Mapping[str, str]:
     """One core for each: matrix products of several processes would else fight for all of them."""
     ours = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return os.environ | ours | {PARENT: str(os.getpid())}
+    return os.environ | ours | {PARENT: str(os.getpid()), PAGES: "none"}
