@@ -1,5 +1,6 @@
-"""What all tests share: one thread, so that results have the same bits everywhere, and no verdict by the clock."""
+"""What all tests share: one thread, so that results have the same bits everywhere; no verdict by the clock, no page."""
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from tiny_paper import Finished
 
+# A page of five megabytes at the end of each of some hundred runs; the tests of the report ask for theirs.
+os.environ["ANABRANCH_PAGES"] = "none"
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 torch.set_num_threads(1)
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so all processes that the tests start.

@@ -7,17 +7,18 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "kernels", "__init__"},
-    {"data", "models", "comm", "optim", "files", "signals"},
+    {"errors", "types", "seeding", "kernels", "wording", "__init__"},
+    {"data", "models", "comm", "optim", "files", "signals", "tensorfile"},
     {"objectives", "server"},
     {"cluster", "strategies"},
-    {"evaluate", "limit", "pretrain"},
+    {"evaluate", "judgement", "limit", "pretrain"},
     {"config", "launch"},
-    {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
-    {"journal", "speed", "summary"},
+    {"autodtype", "environment", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
+    {"gallery", "journal", "speed", "summary"},
     {"trainer"},
     {"simulate"},
     {"calibrate"},
+    {"report"},
     {"experiments"},
     {"compare"},
     {"cli"},

@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from anabranch import __version__
 from anabranch.config import Config
-from anabranch.files import tensor_bytes, write_bytes, write_json
+from anabranch.files import write_bytes, write_json
 from anabranch.models import DBN
 from anabranch.plans import hosting, servers
-from anabranch.progress import counted
 from anabranch.runfolder import RunFolder
+from anabranch.tensorfile import tensor_bytes
+from anabranch.wording import counted
 
 
 def write_results(

@@ -34,7 +34,8 @@ def folder(tmp_path: Path, finished: tiny_paper.Finished) -> Path:
     return tmp_path / "results"
 
 
-def test_tables_pictures_and_results(folder: Path, capsys: Captured) -> None:
+def test_tables_pictures_and_results(folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANABRANCH_PAGES")
     assert main(["reproduce", "tiny", "--quick", "--world", "mpi", "--jobs", "2", "--out", str(folder)]) == 0
     said = capsys.readouterr().out
     assert "3 cells finished before, 0 to run" in said
@@ -51,6 +52,8 @@ def test_tables_pictures_and_results(folder: Path, capsys: Captured) -> None:
     assert "| all | ours | 9.00 |" in text
     assert "![Errors](figure-1.svg)" in text
     assert (folder / "figure-1.png").read_bytes().startswith(b"\x89PNG")
+    assert "<h1>Nobody 1999, A tiny paper</h1>" in (folder / "report.html").read_text()
+    assert list(folder.rglob("report.html")) == [folder / "report.html"]  # none of the cells'
 
 
 @pytest.mark.parametrize(

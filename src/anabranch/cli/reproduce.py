@@ -2,19 +2,18 @@
 
 import dataclasses
 import json
-import platform
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from anabranch import __version__
+from anabranch.cli.pages import write_page
 from anabranch.config import Arithmetic
+from anabranch.environment import environment
 from anabranch.errors import Interrupted, UsageError, unknown_name
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Cell, Outcome
@@ -153,7 +152,7 @@ def _write(
         "quick": quick,
         "measured": plan.measured,
         "left_out": list(paper.cuts) if quick else [],
-        "environment": _environment(),
+        "environment": environment(),
         "notes": list(found.notes),
         "tables": [table.as_data() for table in found.tables],
         "pictures": [dataclasses.asdict(picture) for picture in found.pictures],
@@ -172,16 +171,6 @@ def _write(
         draw(picture, folder)
 
 
-def _environment() -> dict[str, Any]:
-    return {
-        "anabranch": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": cores(),
-    }
-
-
 def _show(found: Findings, folder: Path, console: Console) -> None:
     for table in found.tables:
         console.print(_for_terminal(table))
@@ -190,6 +179,7 @@ def _show(found: Findings, folder: Path, console: Console) -> None:
     _say(f"results in {folder}:", console)
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
     _say(f"  results.md, results.json, {pictures}", console)
+    write_page(folder, console.print)
 
 
 def _say(text: str, console: Console) -> None:

@@ -11,6 +11,8 @@ from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from anabranch.report.wanted import PAGES
+
 ONE_CORE = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 """For each: matrix products of several processes would else fight for all cores."""
 
@@ -32,7 +34,7 @@ class CellProcess:
         _start_server()
         ours, self._alive = _context.Pipe(duplex=False)
         self._said, self._ended = said, threading.Event()
-        given = (list(arguments), dict(os.environ | ONE_CORE), Path.cwd(), said.absolute(), ours)
+        given = (list(arguments), dict(os.environ | ONE_CORE | {PAGES: "none"}), Path.cwd(), said.absolute(), ours)
         self._process = _context.Process(target=_run, args=given, daemon=True)
         self._process.start()
         ours.close()
