@@ -8,10 +8,10 @@ import anabranch
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
     {"errors", "types", "seeding", "kernels", "__init__"},
-    {"data", "models", "comm", "optim", "files", "signals"},
+    {"data", "models", "comm", "optim", "files", "imports", "signals"},
     {"objectives", "server"},
     {"cluster", "strategies"},
-    {"evaluate", "limit", "pretrain"},
+    {"evaluate", "limit", "pretrain", "testing"},
     {"config", "launch"},
     {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
     {"journal", "speed", "summary"},

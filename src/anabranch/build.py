@@ -1,10 +1,6 @@
 """From a model's description to the model: `dbn:784-500-500-2000`, `mlp:784-500-10`, or `module:function`."""
 
-import importlib
 import math
-import sys
-import traceback
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +8,14 @@ from torch import Tensor, nn
 from anabranch.config import ModelOptions
 from anabranch.data import Dataset
 from anabranch.errors import UsageError, unknown_name
+from anabranch.imports import Named, imported, raised
 from anabranch.models import DBN, mlp
 from anabranch.models.flat import flat_parameters
 from anabranch.seeding import derive_seed, generator
 
 KINDS = ("dbn", "mlp")
 _STREAM = int.from_bytes(b"model")
+_NAMED = Named("--model", "function", "use dbn:…, mlp:…, or a module in this folder.")
 
 
 def resolve_model(model: str, dataset: Dataset) -> str:
@@ -56,7 +54,7 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
-        module = _call(kind, rest).to(dtype)
+        module = _call(options.model).to(dtype)
     _try_out(options.model, module, dataset, dtype)
     return module
 
@@ -94,37 +92,15 @@ def _check_sizes(kind: str, sizes: list[int], dataset: Dataset) -> None:
         )
 
 
-def _call(module_name: str, function_name: str) -> nn.Module:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(
-            f"cannot import '{module_name}' for --model ({error}): use dbn:…, mlp:…, or a module in this folder."
-        ) from error
-    except Exception as error:  # a user's code may raise anything
-        raise _raised(f"importing '{module_name}' for --model", error) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UsageError(f"'{module_name}' has no function '{function_name}': --model wants module:function.")
+def _call(path: str) -> nn.Module:
+    function = imported(path, _NAMED)
     try:
         network = function()
-    except Exception as error:  # as above
-        raise _raised(f"{module_name}:{function_name}()", error) from error
+    except Exception as error:  # a user's code may raise anything
+        raise raised(f"{path}()", error) from error
     if not isinstance(network, nn.Module):
-        raise UsageError(
-            f"{module_name}:{function_name} returned {type(network).__name__}: it must return a torch.nn.Module."
-        )
+        raise UsageError(f"{path} returned {type(network).__name__}: it must return a torch.nn.Module.")
     return network
-
-
-def _raised(what: str, error: Exception) -> UsageError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = (str(error).strip().splitlines() or ["no message"])[0]
-    return UsageError(
-        f"{what} raised {type(error).__name__} ({text}) in {frame.filename}, line {frame.lineno}: mend it there."
-    )
 
 
 @torch.no_grad()
@@ -138,7 +114,7 @@ def _try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype)
         with torch.random.fork_rng(devices=[]):
             output = module(batch.x)
     except Exception as error:  # a user's code may raise anything
-        raise _raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
+        raise raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
     module.load_state_dict(before)  # running statistics must not remember the try
     shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     if shape != [len(batch), dataset.classes]:

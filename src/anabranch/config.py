@@ -74,7 +74,8 @@ class ParallelOptions:
     downpour: fetch parameters, push gradients.
     fetch-put, fetch-add: as Ma 2014 has it, and mended.
     hogwild: on memory that all share, without locks.
-    sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round."""
+    sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round.
+    module:Class: a strategy of your own (docs/python.md)."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """averaging, bmuf: batches between two averages; an epoch unless given.
     diloco: 500 unless given. post-local: 16 unless given.
