@@ -16,6 +16,7 @@ LEVELS = [
     {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
     {"journal", "speed", "summary"},
     {"trainer"},
+    {"session"},
     {"simulate"},
     {"calibrate"},
     {"experiments"},
