@@ -208,6 +208,10 @@ class RunOptions:
     """Measure and record the test error after every epoch with labels, too."""
     checkpoint_seconds: float = 10.0
     """Least time between checkpoints; they are written at the end of an epoch."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard, too, into the run's folder."""
+    verbose: bool = False
+    """Show each rank's samples a second, and the share of its time in which it waited, after every epoch."""
 
 
 @dataclass(frozen=True)

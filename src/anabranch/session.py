@@ -3,12 +3,13 @@
 import dataclasses
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
 
 from anabranch.autodtype import decided
-from anabranch.build import build_model, resolve_model
+from anabranch.build import Build, build_model, resolve_model
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
@@ -20,7 +21,7 @@ from anabranch.progress import Display, counted
 from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
-from anabranch.trainer import Trainer, check
+from anabranch.trainer import COMMON, Parts, Trainer, check
 
 PATIENCE = 2.5  # seconds of getting ready after which a word is due
 
@@ -84,7 +85,7 @@ def load_data(config: Config) -> Dataset:
     )
 
 
-def fitted(config: Config, dataset: Dataset, cores: int, display: Display) -> Config:
+def fitted(config: Config, dataset: Dataset, cores: int, display: Display, build: Build = build_model) -> Config:
     """`config` with everything that was left open, checked against the data; its threads are in force from now on.
 
     A dtype that is decided here is shown.
@@ -94,7 +95,7 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display) -> Co
     """
     config = with_momenta(config)
     model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
-    parameters = sum(p.numel() for p in build_model(model, dataset, 0, torch.float32).parameters())
+    parameters = sum(p.numel() for p in build(model, dataset, 0, torch.float32).parameters())
     batch = batch_size(config, len(dataset.train))
     threads = config.parallel.threads or useful_threads(parameters, batch, cores)
     torch.set_num_threads(threads)
@@ -131,28 +132,32 @@ def make_ready(precision: Precision, display: Display) -> None:
 def train_here(
     config: Config,
     dataset: Dataset,
-    folder: RunFolder,
+    folder: RunFolder | None,
     display: Display,
     world: SimulatedWorld | None = None,
     *,
     staged: Staged = as_it_is,
     watched: bool = False,
+    parts: Parts = COMMON,
 ) -> dict[str, Any]:
     """Train in this process, which holds all workers; return the summary.
 
     Args:
         config: all options, resolved.
         dataset: the data.
-        folder: of the run.
+        folder: of the run; None: nothing is written.
         display: for its course.
         world: in whose virtual time; by default in none.
         staged: as `Trainer`'s.
         watched: as `Trainer`'s.
+        parts: as `Trainer`'s.
 
     Raises:
         AnabranchError: as `Trainer.run`.
     """
-    with folder.held(), StopFlag().listening(announce=True) as flag:
+    # Without a folder there is no checkpoint to write first: a signal does what it does in any program.
+    listening = StopFlag().listening(announce=True) if folder else nullcontext(StopFlag())
+    with folder.held() if folder else nullcontext(), listening as flag:
         trainer = Trainer(
             config,
             dataset,
@@ -162,6 +167,7 @@ def train_here(
             staged,
             timed=world is not None,
             watched=watched or config.run.test_each_epoch,
+            parts=parts,
         )
         try:
             results = (world or SimulatedWorld(ranks(config))).run(trainer.run)

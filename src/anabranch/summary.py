@@ -18,7 +18,7 @@ from anabranch.runfolder import RunFolder
 
 
 def write_results(
-    folder: RunFolder,
+    folder: RunFolder | None,
     config: Config,
     model: nn.Module,
     network: nn.Module | None,
@@ -26,7 +26,7 @@ def write_results(
     test_error: float | None,
     process_seconds: float,
 ) -> dict[str, Any]:
-    """Write `model.safetensors` and `summary.json`; return the summary.
+    """Write `model.safetensors` and `summary.json`, if there is a folder for them; return the summary.
 
     Args:
         folder: of the run.
@@ -41,7 +41,8 @@ def write_results(
     if network is not None and network is not model:
         tensors |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     metadata = {"model": config.model.model, "units": config.model.units, "anabranch": __version__}
-    write_bytes(folder.model, tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
+    if folder:
+        write_bytes(folder.model, tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
     seconds = sum(task["seconds"] for task in tasks)
     examples = sum(task["examples"] for task in tasks)
     summary = {
@@ -66,7 +67,8 @@ def write_results(
         "process_seconds": round(process_seconds, 3),
         "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
-    write_json(folder.summary, summary)
+    if folder:
+        write_json(folder.summary, summary)
     return summary
 
 

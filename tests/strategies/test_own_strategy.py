@@ -6,8 +6,8 @@ import pytest
 
 from anabranch.errors import UsageError
 from anabranch.optim import Rule
-from anabranch.strategies import CATALOGUE, Averaging, Strategy, strategy
-from anabranch.strategies.catalogue import Options, find, lent
+from anabranch.strategies import CATALOGUE, Allreduce, Averaging, Strategy, strategy
+from anabranch.strategies.catalogue import Options, find, lent, registered
 
 SOURCE = """\
 from dataclasses import dataclass
@@ -79,9 +79,16 @@ def test_a_module_that_is_not_there() -> None:
         find("gossip")
 
 
-def test_an_object_is_lent_a_name_for_a_while() -> None:
+def test_an_object_is_registered_for_a_while() -> None:
     given: Strategy = Averaging(Rule("adam", 0.01), every=7)
-    with lent(given) as called:
-        assert called == "python:Averaging"
-        assert strategy(called, Rule(), Options()) is given
-    assert called not in CATALOGUE
+    with registered("python:Averaging", lent(given)):
+        assert strategy("python:Averaging", Rule(), Options()) is given
+        with registered("python:Averaging", lent(Allreduce())):
+            assert strategy("python:Averaging", Rule(), Options()) == Allreduce()
+        assert strategy("python:Averaging", Rule(), Options()) is given
+    assert "python:Averaging" not in CATALOGUE
+
+
+def test_what_is_no_strategy_is_not_lent() -> None:
+    with pytest.raises(UsageError, match="int gives a int without run"):
+        lent(3)  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ from typing import Any
 
 from anabranch.checkpoint import numbered
 from anabranch.cli.options import Arguments, as_config, parse
-from anabranch.cli.serving import with_server
 from anabranch.comm.base import Communicator
 from anabranch.comm.text import share_text
 from anabranch.config import Config
@@ -18,6 +17,7 @@ from anabranch.launch import cores, report_success, run_mpirun, started_ranks, t
 from anabranch.plans import ranks, servers
 from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
+from anabranch.serving import with_server
 from anabranch.session import fitted, load_data, make_ready, train_here, with_dtype, with_world
 from anabranch.signals import StopFlag
 from anabranch.strategies.own_pace.served import survivors

@@ -140,16 +140,25 @@ def check_strategy_kind(found: Any, name: str) -> Strategy:
     return strategy
 
 
-@contextmanager
-def lent(given: Strategy) -> Iterator[str]:
-    """A name under which this very strategy is found for a while, whatever the options of a run say beside it."""
-    name = f"python:{type(given).__name__}"
+def lent(given: Strategy) -> Entry:
+    """The entry of an object: this very strategy, whatever the options of a run say beside it."""
+    check_strategy_kind(given, type(given).__name__)
     takes = {"hosting": "hosting"} if hasattr(given, "hosting") else {}
-    CATALOGUE[name] = Entry(lambda _rule, **_: given, takes, hosted=bool(takes), searches=True)
+    return Entry(lambda _rule, **_: given, takes, hosted=bool(takes), searches=True)
+
+
+@contextmanager
+def registered(name: str, entry: Entry) -> Iterator[None]:
+    """Have `entry` in the catalogue for a while."""
+    before = CATALOGUE.get(name)
+    CATALOGUE[name] = entry
     try:
-        yield name
+        yield
     finally:
-        del CATALOGUE[name]
+        if before is None:
+            del CATALOGUE[name]
+        else:
+            CATALOGUE[name] = before
 
 
 def strategy(name: str, rule: Rule, options: Options) -> Strategy:

@@ -190,6 +190,7 @@ class Task:
         comm.allreduce(sums, op="sum")
         wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
         comm.allreduce(wishes, op="max")
+        self._monitor.meet(comm)
         error = self._finish(float(sums[0] / sums[1]))
         last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)

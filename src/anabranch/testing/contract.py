@@ -180,7 +180,7 @@ def _has_rule(strategy: object) -> bool:
 def _with(strategy: Strategy, rule: Rule) -> Strategy:
     """`strategy` with that rule, if it has one."""
     changed: Any = strategy
-    return dataclasses.replace(changed, rule=rule) if _has_rule(strategy) else strategy  # type: ignore[no-any-return]
+    return dataclasses.replace(changed, rule=rule) if _has_rule(strategy) else strategy
 
 
 def _check_agree(outcomes: Sequence[Outcome], workers: int) -> None:
