@@ -70,6 +70,7 @@ class RunJournal:
         self.test_error: Callable[[], float] | None = None
         self._clock, self._spent, self._verbose = clock, spent, verbose
         self._mark, self._used, self._ranks = Spent(0.0, None), 0, list[Throughput]()
+        self._staleness: float | None = None
         self._running: dict[str, Any] = dict(found.running) if found else {}
         self._began = self._saved_at = time.monotonic()
 
@@ -115,9 +116,10 @@ class RunJournal:
         if told is not None:
             self.on_throughput([Throughput(rank, *each) for rank, each in enumerate(told)])
 
-    def on_throughput(self, each: Sequence[Throughput]) -> None:
-        """Keep it for the epoch that it belongs to."""
-        self._ranks = list(each)
+    def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
+        """Keep it for the epoch that it belongs to, if anybody asked."""
+        if self._spent:
+            self._ranks, self._staleness = list(each), staleness
 
     def _set_mark(self) -> None:
         self._mark, self._used = self._spent() if self._spent else Spent(0.0, None), 0
@@ -132,6 +134,8 @@ class RunJournal:
         if self._clock:
             self._running["virtual_seconds"] = self._clock() - self._running["virtual_began"]
             more["virtual_clock"] = self._clock()
+        if self._staleness is not None:
+            more["staleness"] = round(self._staleness, 6)
         if self._leads:
             if self.test_error:
                 more["test_error"] = self.test_error()
@@ -140,7 +144,7 @@ class RunJournal:
             if self._verbose:
                 self._display.on_ranks(self._ranks)
             self._display.on_epoch(report)
-        self._ranks = []
+        self._ranks, self._staleness = [], None
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:
         """Record it, and put it into the task's summary."""

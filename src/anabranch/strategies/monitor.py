@@ -96,8 +96,11 @@ class Monitor(Protocol):
         """All ranks of the task have come to the end of an epoch, which `on_epoch` will tell of. Collective."""
         ...
 
-    def on_throughput(self, each: Sequence[Throughput]) -> None:
-        """What each worker did in the epoch that `on_epoch` will tell of, where one rank keeps the books of all."""
+    def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
+        """What each worker did in the epoch that `on_epoch` will tell of, and how stale its gradients were on average.
+
+        Where workers go at their own pace; on the one rank that keeps the books.
+        """
         ...
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:
@@ -149,7 +152,7 @@ class Silent:
     def meet(self, comm: Communicator) -> None:
         """Exchange nothing."""
 
-    def on_throughput(self, each: Sequence[Throughput]) -> None:
+    def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
         """Ignore it."""
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:
