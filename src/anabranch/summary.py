@@ -99,6 +99,7 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     lines.append(f"{summary['strategy']}{every}, {staff}")
     lines.append(f"results in {folder.path}:")
     lines.append("  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/")
+    lines.append(f"  tensorboard/ (tensorboard --logdir {folder.path})" if folder.events.is_dir() else "")
     return [line for line in lines if line]
 
 

@@ -148,11 +148,11 @@ class SimulatedCommunicator:
         return self._strand.clock
 
     def spent(self) -> Spent:
-        """Virtual seconds; or, where computing takes none, the real ones of this rank's turns."""
+        """Virtual seconds; or, where nothing costs any, the real ones of this rank's turns."""
+        if isinstance(self._group.links, ZeroCosts):
+            return Spent(self._group.scheduler.turn_seconds(self._strand), None)
         account = self._group.ledger.account(self._strand.rank)
-        if account.computing:
-            return Spent(account.computing, account.waiting + account.communicating)
-        return Spent(self._group.scheduler.turn_seconds(self._strand), None)
+        return Spent(account.computing, account.waiting + account.communicating)
 
     def allreduce(self, x: Tensor, op: Op = "sum") -> None:
         """Reduce `x` over all ranks in rank order, in place."""
