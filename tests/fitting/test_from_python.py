@@ -1,5 +1,6 @@
 """`anabranch.fit` is `anabranch train` with objects in place of names: the same bits, and whatever torch can train."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from anabranch.build import build_model
 from anabranch.cli.main import main
 from anabranch.config import ModelOptions
 from anabranch.data import load
-from anabranch.errors import DataError, DivergedError, UsageError
+from anabranch.errors import DataError, DivergedError, Interrupted, UsageError
 from anabranch.models import RBM
 from anabranch.strategies import Hosting
 from anabranch.testing.tasks import Quadratic
@@ -271,6 +272,17 @@ def test_a_run_with_a_folder_goes_on_to_the_same_bits(
     resumed = anabranch.fit(network, data, out=out, resume=True, **options)
     assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"] == summary(out)["weights_sha256"]
     assert same(weights(network), weights(whole.model))
+
+
+def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(data: str, tmp_path: Path) -> None:
+    def stop(epoch: Epoch) -> None:
+        if epoch.number == 2:
+            signal.raise_signal(signal.SIGINT)
+
+    options = SIZES | {"epochs": 5, "out": tmp_path / "run"}
+    with pytest.raises(Interrupted, match=r"after epoch \d: go on by the same fit with resume=True\."):
+        anabranch.fit(module_of(data), data, on_epoch=stop, **options)
+    assert anabranch.fit(module_of(data), data, resume=True, **options).epochs[-1].number == 5
 
 
 # --- what cannot be

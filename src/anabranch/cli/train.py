@@ -133,7 +133,8 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
     try:
         with held, StopFlag().listening(announce=leads) as flag, saying_how_to_go_on(folder):
             try:
-                summary = Trainer(config, dataset, folder, display, flag).run(comm)
+                watched = config.run.test_each_epoch
+                summary = Trainer(config, dataset, folder, display, flag, watched=watched).run(comm)
             finally:
                 display.close()
     except Interrupted as error:

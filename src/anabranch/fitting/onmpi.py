@@ -98,20 +98,21 @@ def agreed(comm: Communicator, work: Callable[[], R]) -> R:
     """What `work` returns on this rank. Collective.
 
     Raises:
-        AnabranchError: on all ranks, what the first rank to fail raised.
+        Exception: on the first rank to fail, what it raised.
+        UsageError: on the others, its sentence.
     """
-    result, failure = None, ""
+    result, failure, own = None, "", Exception()
     try:
         result = work()
-    except AnabranchError as error:
-        failure, kind = str(error), type(error)
+    except Exception as error:  # of a user's own data set or module, too: the other ranks must not wait for ever
+        failure, own = str(error) or type(error).__name__, error
     told = comm.gather(failure)
     rank, sentence = next(((n, text) for n, text in enumerate(told or []) if text), (-1, ""))
     rank, sentence = json.loads(share_text(comm, json.dumps([rank, sentence])))
     if not sentence:
         return result  # type: ignore[return-value]
     if rank == comm.rank:
-        raise kind(sentence)
+        raise own
     raise UsageError(f"{sentence} (rank {rank})")
 
 

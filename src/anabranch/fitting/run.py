@@ -12,7 +12,7 @@ from anabranch.cluster import load_cluster
 from anabranch.comm.base import Communicator
 from anabranch.config import Arithmetic, Config, World
 from anabranch.data import Scale, Source
-from anabranch.errors import UsageError
+from anabranch.errors import Interrupted, UsageError
 from anabranch.fitting.given import Given, StrategyLike, as_config, load_into, named_strategy, prepare, run_folder
 from anabranch.fitting.result import Epoch, Fit, History, fit_of
 from anabranch.launch import cores, started_ranks
@@ -158,6 +158,9 @@ def _speaking_python() -> Iterator[None]:
     """Have sentences name options as `fit` calls them: batch_size, not --batch-size."""
     try:
         yield
+    except Interrupted as error:
+        again = f"{str(error).rstrip('.')}: go on by the same fit with resume=True."
+        raise Interrupted(error.exit_code - 128, again) from error
     except UsageError as error:
         text = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found[1].replace("-", "_"), str(error))
         raise UsageError(text) from error

@@ -156,7 +156,7 @@ def train_on(
     restored: TaskState | None = None,
 ) -> Outcome:
     """As one rank of `comm`, whatever world that is of."""
-    part = part or make_shard(comm.rank, comm.size)
+    part = make_shard(comm.rank, comm.size) if part is None else part
     task = Task(
         objective(),
         part,
