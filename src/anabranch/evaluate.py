@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from anabranch.objectives import Outputs
+from anabranch.objectives import Loss, Outputs
 from anabranch.types import Batch
 
 CHUNK = 2000  # rows of one forward pass
@@ -23,6 +23,20 @@ def classification_error(network: nn.Module, batches: Iterable[Batch]) -> float:
         total += len(batch)
     network.train(was_training)
     return wrong / total
+
+
+@torch.no_grad()
+def mean_loss(network: nn.Module, loss: Loss, batches: Iterable[Batch]) -> float:
+    """The mean of `loss` over examples with targets."""
+    total, examples = 0.0, 0
+    was_training = network.training
+    network.eval()
+    for batch in batches:
+        if batch.y is not None:
+            total += float(loss(network(batch.x), batch.y)) * len(batch)
+            examples += len(batch)
+    network.train(was_training)
+    return total / examples
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@
 from anabranch.data.checks import check_unit_interval
 from anabranch.data.dataset import Dataset
 from anabranch.data.examples import Examples, in_memory
+from anabranch.data.given import Source, as_dataset
 from anabranch.data.scaling import Scale
 from anabranch.data.sharding import check_sharding, epoch_batches, shard, shard_length, steps_per_epoch
 from anabranch.data.sources import FORMATS, SOURCES, load
@@ -18,6 +19,8 @@ __all__ = [
     "Dataset",
     "Examples",
     "Scale",
+    "Source",
+    "as_dataset",
     "check_sharding",
     "check_unit_interval",
     "epoch_batches",

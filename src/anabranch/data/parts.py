@@ -9,7 +9,7 @@ from anabranch.data.checks import check_part
 from anabranch.data.dataset import Dataset
 from anabranch.data.examples import Examples
 from anabranch.data.scaling import Scale, fit
-from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor
+from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor, target_tensor
 from anabranch.errors import DataError, UsageError
 from anabranch.seeding import generator
 
@@ -27,25 +27,37 @@ class Parts:
 
 
 def from_arrays(
-    x: Array, y: Array | None, x_test: Array | None, y_test: Array | None, what: str, *, mapped: bool = False
+    x: Array,
+    y: Array | None,
+    x_test: Array | None,
+    y_test: Array | None,
+    what: str,
+    *,
+    mapped: bool = False,
+    regression: bool = False,
 ) -> Parts:
     """Parts from arrays x [n, ...], y [n], x_test [m, ...], y_test [m]; `what` names their origin in messages.
+
+    In a `regression` y is [n, ...], and keeps its values.
 
     Raises:
         DataError: an array holds no real numbers, has a wrong shape or count, or belongs to a missing one.
     """
-    train, image_shape = _part(x, y, what, "", mapped)
+    train, image_shape = _part(x, y, what, "", mapped, regression)
     if x_test is None:
         if y_test is not None:
             raise DataError(f"{what} has test labels but no test features: add x_test or remove y_test.")
         return Parts(train, None, image_shape)
-    test, _ = _part(x_test, y_test, what, "test ", mapped)
+    test, _ = _part(x_test, y_test, what, "test ", mapped, regression)
     return Parts(train, test, image_shape)
 
 
-def _part(x: Array, y: Array | None, what: str, part: str, mapped: bool) -> tuple[Examples, ImageShape]:
+def _part(
+    x: Array, y: Array | None, what: str, part: str, mapped: bool, regression: bool
+) -> tuple[Examples, ImageShape]:
     features, image_shape = feature_tensor(x, f"the {part}feature array of {what}")
-    labels = None if y is None else label_tensor(y, f"the {part}label array of {what}")
+    labels_of = target_tensor if regression else label_tensor
+    labels = None if y is None else labels_of(y, f"the {part}label array of {what}")
     return Examples(features, labels, mapped=mapped), image_shape
 
 
@@ -110,7 +122,7 @@ def _classes(parts: Parts, classes: int | None, name: str) -> int:
         raise UsageError(f"the number of classes is {classes}: it must be 1 or more.")
     both = [parts.train] if parts.test is None else [parts.train, parts.test]
     labels = [part.labels for part in both if part.labels is not None and len(part.labels)]
-    if not labels:
+    if not labels or labels[0].is_floating_point():
         if classes is not None:
             raise UsageError(f"{classes} classes were asked for, but {name} has no labels: leave classes out.")
         return 0

@@ -21,7 +21,7 @@ from anabranch.experiments.degrazia2012_reading import (
     wall_seconds,
 )
 from anabranch.experiments.findings import Comparison, Entry
-from anabranch.progress import counted
+from anabranch.wording import counted
 
 FIXED_ERROR, FIXED_SECONDS = {1: 1.14, MANY: 1.62}, {1: 16_500.0, MANY: 900.0}
 CONVERGED_ERROR, CONVERGED_SECONDS = {1: 1.25, MANY: 1.57}, {1: 6_700.0, MANY: 1_100.0}
