@@ -14,7 +14,7 @@ LEVELS = [
     {"evaluate", "limit", "pretrain"},
     {"config", "launch"},
     {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
-    {"journal", "speed", "summary"},
+    {"journal", "selection", "speed", "summary", "trained"},
     {"trainer"},
     {"simulate"},
     {"calibrate"},

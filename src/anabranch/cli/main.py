@@ -14,7 +14,17 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
-COMMANDS = ("train", "simulate", "compare", "calibrate", "reproduce")
+COMMANDS = (
+    "train",
+    "simulate",
+    "compare",
+    "reproduce",
+    "evaluate",
+    "sample",
+    "export",
+    "calibrate",
+    "doctor",
+)
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -22,6 +32,12 @@ Distributed neural-network training: the algorithms of the literature, simulated
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
   anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
+
+  anabranch evaluate     a trained model's error, class by class, on its test part or on other data
+  anabranch sample       pictures that a trained deep belief network dreams up, of one class if you like
+  anabranch export       a trained model for plain PyTorch, or as ONNX
+
+  anabranch doctor       what Anabranch finds on this machine, what is wrong, and what to do about it
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -60,7 +76,8 @@ def _command(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise unknown_name("command", name, COMMANDS)
-    # Imported when needed: `--help` should not wait for torch, nor `train` for what others draw with.
+    # Imported when needed: `--help` should not wait for torch, nor `train` for what others draw with,
+    # nor `doctor` for what may be broken.
     main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
     return main(rest)
 

@@ -11,7 +11,7 @@ from anabranch.data.dataset import Dataset
 from anabranch.data.idx import load_idx_folder
 from anabranch.data.matlab import load_coursera_digits, load_mat
 from anabranch.data.mnist import data_folder, mnist_folder
-from anabranch.data.parts import Parts, assemble, from_arrays
+from anabranch.data.parts import Division, Parts, assemble, divide, from_arrays
 from anabranch.data.scaling import Scale
 from anabranch.errors import UsageError, unknown_name
 
@@ -43,6 +43,29 @@ def load(
         seed=seed,
         test_fraction=test_fraction,
         scale=scale,
+        classes=classes,
+        validation_fraction=validation_fraction,
+    )
+
+
+def load_unscaled(
+    name_or_path: str,
+    *,
+    seed: int = 0,
+    test_fraction: float | None = None,
+    classes: int | None = None,
+    validation_fraction: float = 0.0,
+) -> Division:
+    """As `load`, for those who scale by themselves. With no `test_fraction` nothing is held out as a test part.
+
+    Raises:
+        UsageError, DataError: as `load`.
+    """
+    return divide(
+        name_or_path,
+        _read(name_or_path),
+        seed=seed,
+        test_fraction=test_fraction,
         classes=classes,
         validation_fraction=validation_fraction,
     )
