@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _measured(trained: Trained, selection: Selection) -> tuple[list[str], dict[str, Any]]:
-    """The figures of the classifier, if there is one and there are labels, else of the RBMs: for people, and as data."""
+    """Of the classifier, if there is one and there are labels, else of the RBMs: lines for people, and data."""
     config = trained.config
     if trained.network is not None and selection.classes:
         _check_classes(trained.network, selection, config)

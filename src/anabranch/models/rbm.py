@@ -114,15 +114,7 @@ class RBM(nn.Module):
         flipped[rows, unit] = 1 - flipped[rows, unit]
         return self.visible * F.logsigmoid(self.free_energy(flipped) - self.free_energy(v))
 
-    def sample(
-        self,
-        count: int,
-        *,
-        steps: int,
-        generator: torch.Generator,
-        start: Tensor | None = None,
-        shift: Tensor | None = None,
-    ) -> Tensor:
+    def sample(self, count: int, *, steps: int, generator: torch.Generator, start: Tensor | None = None) -> Tensor:
         """Visible states [count, visible] after `steps` full steps of block Gibbs sampling.
 
         Args:
@@ -130,11 +122,10 @@ class RBM(nn.Module):
             steps: full steps (hidden, then visible) of each chain.
             generator: source of all randomness.
             start: visible states [count, visible] to start from; `random_visible` by default.
-            shift: as in `forward`.
         """
         v = self.random_visible(count, generator) if start is None else start
         for _ in range(steps):
-            v = self.sample_visible(self.sample_hidden(v, generator, shift), generator)
+            v = self.sample_visible(self.sample_hidden(v, generator), generator)
         return v
 
     def random_visible(self, count: int, generator: torch.Generator) -> Tensor:
