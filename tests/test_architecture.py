@@ -19,7 +19,7 @@ LEVELS = [
     {"trainer"},
     {"simulate"},
     {"calibrate"},
-    {"experiments"},
+    {"doctor", "experiments"},
     {"compare"},
     {"cli"},
     {"__main__"},

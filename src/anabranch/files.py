@@ -1,4 +1,7 @@
-"""Files that are either whole or not there: written beside their place, flushed to the disk, then renamed into it."""
+"""Files that are either whole or not there: written beside their place, flushed to the disk, then renamed into it.
+
+torch is loaded where tensors are written or read: `anabranch doctor` must do without it.
+"""
 
 import contextlib
 import errno
@@ -6,13 +9,12 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import safetensors
-import safetensors.torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any
 
 from anabranch.errors import CheckpointError, StorageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -58,18 +60,22 @@ def write_json(path: Path, content: Any) -> None:
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
-def tensor_bytes(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
+def tensor_bytes(tensors: "Mapping[str, Tensor]", metadata: dict[str, str] | None = None) -> bytes:
     """A safetensors file's content. Views of one flat tensor are stored one by one."""
+    import safetensors.torch
+
     # A clone: safetensors refuses tensors that share storage, as the views of flat parameters do.
     return safetensors.torch.save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, metadata)
 
 
-def tensors_from(content: bytes, path: Path) -> dict[str, Tensor]:
+def tensors_from(content: bytes, path: Path) -> "dict[str, Tensor]":
     """The tensors of a safetensors file's content.
 
     Raises:
         CheckpointError: naming `path`, when the content is damaged.
     """
+    import safetensors.torch
+
     try:
         return safetensors.torch.load(content)
     except safetensors.SafetensorError as error:

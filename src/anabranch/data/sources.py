@@ -115,15 +115,20 @@ def _mnist() -> Parts:
 
 def _coursera_digits() -> Parts:
     home = data_folder()
-    folders = [] if home is None else [home / "coursera_digits", home]
-    for file in (folder / name for folder in folders for name in ("ex4data1_u8.mat", "ex4data1.mat")):
-        if file.is_file():
-            return load_coursera_digits(file)
+    file = None if home is None else coursera_digits_in(home)
+    if file is not None:
+        return load_coursera_digits(file)
     where = "ANABRANCH_DATA is not set" if home is None else f"there is no ex4data1.mat in {home}"
     raise UsageError(
         f"coursera-digits cannot be downloaded, since the course's file has no licensed mirror, and {where}: "
         "set ANABRANCH_DATA to a folder with coursera_digits/ex4data1.mat."
     )
+
+
+def coursera_digits_in(home: Path) -> Path | None:
+    """The course's file in or under `home`; None where it is not there."""
+    folders, names = (home / "coursera_digits", home), ("ex4data1_u8.mat", "ex4data1.mat")
+    return next((file for folder in folders for name in names if (file := folder / name).is_file()), None)
 
 
 SOURCES: dict[str, Callable[[], Parts]] = {
