@@ -14,13 +14,14 @@ def main(file: str, seconds: str, *mode: str) -> int:
     signal.alarm(int(seconds))  # before anything that may hang, such as starting MPI
     from anabranch.comm import mpi_world
     from anabranch.comm.base import Feature
-    from anabranch.doctor.exercise import exercise, timings
     from anabranch.errors import AnabranchError
 
     try:
         comm = mpi_world.join(1 if mode else 2)
         found: dict[str, object] = {"survives": Feature.FAILURES in comm.provides}
         if not mode:
+            from anabranch.doctor.exercise import exercise, timings  # takes longer to import than all else
+
             operations, (latency, allreduce) = exercise(comm), timings(comm)
             found = {"operations": operations, "latency": latency, "allreduce_seconds": allreduce}
     except AnabranchError as error:

@@ -1,9 +1,11 @@
 """The self-test: two ranks under mpirun, in bounded time, whatever happens."""
 
 import json
+import math
 import os
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +15,9 @@ from anabranch.doctor.look_mpi import AS_ROOT
 from anabranch.doctor.sights import Mpi, Mpirun, SelfTest
 from anabranch.launch import mpirun_command
 
-SECONDS = 18.0  # for two ranks to start and to compute
-SURVIVAL_SECONDS = 8.0  # for one rank to say whether it would survive; both and their ends take less than 30
+TOTAL_SECONDS = 25.0  # for all of it, and a little more until the last process is killed
+SECONDS = 20.0  # of these, for two ranks to start and to compute
+SURVIVAL_SECONDS = 8.0  # of these, at most, for one rank to say whether it would survive
 SHARED = "/dev/shm"
 
 
@@ -25,12 +28,13 @@ def self_test(mpi: Mpi) -> SelfTest:
         return SelfTest(skipped="there is no MPI")
     if launcher.error:
         return SelfTest(skipped=f"{launcher.path} {launcher.error}")
+    end = time.monotonic() + TOTAL_SECONDS
     memory = SHARED if os.access(SHARED, os.W_OK) else None
     with tempfile.TemporaryDirectory(prefix="anabranch-", dir=memory) as private:
         found = _two_ranks(launcher, private)
         if found.error:
             return found
-        return replace(found, survives=_survives(launcher, private))
+        return replace(found, survives=_survives(launcher, private, min(SURVIVAL_SECONDS, end - time.monotonic())))
 
 
 def _two_ranks(launcher: Mpirun, private: str) -> SelfTest:
@@ -59,10 +63,11 @@ def reading(ended: Ended, content: dict[str, Any] | None) -> SelfTest:
     )
 
 
-def _survives(launcher: Mpirun, private: str) -> bool | None:
+def _survives(launcher: Mpirun, private: str, seconds: float) -> bool | None:
+    """What one rank says of a death under --with-ft; None where it does not say so in time."""
     file = Path(private) / "survival.json"
     command = mpirun_command(launcher.path, 1, private, surviving=True)
-    ended = _run([*command, *_program(file, SURVIVAL_SECONDS), "survival"], SURVIVAL_SECONDS)
+    ended = _run([*command, *_program(file, seconds), "survival"], seconds)
     content = _content(file)
     if content is not None and "survives" in content:
         return bool(content["survives"])
@@ -70,7 +75,7 @@ def _survives(launcher: Mpirun, private: str) -> bool | None:
 
 
 def _program(file: Path, seconds: float) -> list[str]:
-    return [sys.executable, "-m", "anabranch.doctor.ranks", str(file), str(int(seconds))]
+    return [sys.executable, "-m", "anabranch.doctor.ranks", str(file), str(math.ceil(seconds))]
 
 
 def _run(command: list[str], seconds: float) -> Ended:
