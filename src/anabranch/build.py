@@ -43,6 +43,18 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         UsageError: the initial standard deviation is none, or a Python path leads to no function or no module, or to
             a module that does not fit the data.
     """
+    model = untried_model(options, seed, dtype)
+    if options.model.partition(":")[0] not in KINDS:
+        try_out(options.model, model, dataset, dtype)
+    return model
+
+
+def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Module:
+    """As `build_model`, where there are no data that a module of the user's own could be tried out on.
+
+    Raises:
+        UsageError: as `build_model`, but for what does not fit the data.
+    """
     kind, _, rest = options.model.partition(":")
     if not (math.isfinite(options.initial_std) and options.initial_std >= 0):
         raise UsageError(f"the weights' standard deviation must be 0 or more, not {options.initial_std}: try 0.01.")
@@ -56,9 +68,7 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
-        module = _call(options.model).to(dtype)
-    try_out(options.model, module, dataset, dtype)
-    return module
+        return _call(options.model).to(dtype)
 
 
 Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]

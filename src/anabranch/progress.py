@@ -3,8 +3,8 @@
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
@@ -17,6 +17,24 @@ from anabranch.types import Step
 from anabranch.wording import counted
 
 PLAIN_SECONDS = 5.0  # least time between two plain lines
+FIRST_SECONDS = 2.0  # before the first, of work that may be short
+
+T = TypeVar("T")
+
+
+def told(items: Iterable[T], total: int, what: str, say: Callable[[str], None]) -> Iterator[T]:
+    """Pass on `items`, of which there are `total`, and say now and then how many are done and how long the rest takes.
+
+    Nothing is said of what takes less than two seconds.
+    """
+    began = time.monotonic()
+    due = began + FIRST_SECONDS
+    for number, item in enumerate(items):
+        if number and (now := time.monotonic()) >= due:
+            left = (now - began) / number * (total - number)
+            say(f"{what}: {number:,} of {total:,}, {left:.0f} s left")
+            due = now + PLAIN_SECONDS
+        yield item
 
 
 class Display(Protocol):

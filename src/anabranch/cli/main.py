@@ -14,7 +14,18 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
-COMMANDS = ("train", "simulate", "compare", "reproduce", "report", "calibrate")
+COMMANDS = (
+    "train",
+    "simulate",
+    "compare",
+    "reproduce",
+    "report",
+    "evaluate",
+    "sample",
+    "export",
+    "calibrate",
+    "doctor",
+)
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -23,6 +34,12 @@ Distributed neural-network training: the algorithms of the literature, simulated
   anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
   anabranch report       a page with charts about a run, a simulation or a reproduction; or about several runs
+
+  anabranch evaluate     a trained model's error, class by class, on its test part or on other data
+  anabranch sample       pictures that a trained deep belief network dreams up, of one class if you like
+  anabranch export       a trained model for plain PyTorch, or as ONNX
+
+  anabranch doctor       what Anabranch finds on this machine, what is wrong, and what to do about it
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -61,7 +78,8 @@ def _command(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise unknown_name("command", name, COMMANDS)
-    # Imported when needed: neither `--help` nor `report` should wait for torch, nor `train` for what others draw with.
+    # Imported when needed: neither `--help` nor `report` should wait for torch, nor `train` for what others draw with,
+    # nor `doctor` for what may be broken.
     main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
     return main(rest)
 

@@ -61,6 +61,27 @@ def _part(
     return Examples(features, labels, mapped=mapped), image_shape
 
 
+@dataclass(frozen=True, eq=False)
+class Division:
+    """The parts of a data set, checked and unscaled.
+
+    Attributes:
+        name: of the data set.
+        train: all examples where there is no other part.
+        test: None where the source has no test part of its own and none was to be held out.
+        validation: None where none was to be held out.
+        classes: 0 without labels.
+        image_shape: (height, width) in pixels where a row is an image.
+    """
+
+    name: str
+    train: Examples
+    test: Examples | None
+    validation: Examples | None
+    classes: int
+    image_shape: ImageShape
+
+
 def assemble(
     name: str,
     parts: Parts,
@@ -77,18 +98,40 @@ def assemble(
         DataError: the parts are damaged or do not fit together.
         UsageError: an option is wrong.
     """
+    found = divide(
+        name, parts, seed=seed, test_fraction=test_fraction, classes=classes, validation_fraction=validation_fraction
+    )
+    held_out = found.test if found.validation is None else found.validation
+    assert held_out is not None  # for the type checker: a test fraction was given
+    scaling = fit(scale, found.train)
+    return Dataset(name, scaling.apply(found.train), scaling.apply(held_out), found.classes, found.image_shape)
+
+
+def divide(
+    name: str,
+    parts: Parts,
+    *,
+    seed: int,
+    test_fraction: float | None,
+    classes: int | None = None,
+    validation_fraction: float = 0.0,
+) -> Division:
+    """These parts, checked; where they have no test part, `test_fraction` of them is held out, or none for None.
+
+    Raises:
+        DataError, UsageError: as `assemble`.
+    """
     count = _classes(parts, classes, name)
     check_part(parts.train, count, name if parts.test is None else f"the training part of {name}")
-    if parts.test is None:
-        train, test = split(parts.train, seed, test_fraction)
-    else:
-        check_part(parts.test, count, f"the test part of {name}")
-        train, test = parts.train, parts.test
+    train, test, validation = parts.train, parts.test, None
+    if test is not None:
+        check_part(test, count, f"the test part of {name}")
         _check_both(train, test, name)
+    elif test_fraction is not None:
+        train, test = split(train, seed, test_fraction)
     if validation_fraction:
-        train, test = split(train, seed, validation_fraction, _VALIDATION_STREAM)
-    scaling = fit(scale, train)
-    return Dataset(name, scaling.apply(train), scaling.apply(test), count, parts.image_shape)
+        train, validation = split(train, seed, validation_fraction, _VALIDATION_STREAM)
+    return Division(name, train, test, validation, count, parts.image_shape)
 
 
 def split(examples: Examples, seed: int, fraction: float, stream: int = _SPLIT_STREAM) -> tuple[Examples, Examples]:
