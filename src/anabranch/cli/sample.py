@@ -18,12 +18,13 @@ from anabranch.files import make_folder, write_bytes
 from anabranch.models import DBN
 from anabranch.mosaic import mosaic, png
 from anabranch.pretrain import layer_name
-from anabranch.progress import Display, counted, make_display, told
+from anabranch.progress import Display, make_display, told
 from anabranch.sampling import LEARNING_STEPS, Course, learn_label_weights, sample
 from anabranch.seeding import generator
 from anabranch.selection import Selection, own_part
 from anabranch.tensorfile import tensor_bytes
 from anabranch.trained import Trained, read_trained
+from anabranch.wording import counted
 
 DESCRIPTION = """\
 Let a trained deep belief network dream up pictures: block Gibbs sampling in its top RBM, from random states, then one
