@@ -7,13 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_helpers import CONFUSION, LAYER, TUNING, write_old_run, write_reproduction, write_run, write_sweep
+from report_helpers import (
+    CONFUSION,
+    LAYER,
+    TUNING,
+    write_comparison,
+    write_old_run,
+    write_reproduction,
+    write_run,
+    write_sweep,
+)
 
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.report.asynchrony import bins, staleness_charts
 from anabranch.report.draw import page_of
 from anabranch.report.images import grid, png, signed
-from anabranch.report.page import Chart, Page, Part, Section
+from anabranch.report.page import Chart, Page, Part, Section, Table
 from anabranch.report.records import binned, read_run
 from anabranch.report.several import names, read_runs, several_page
 
@@ -117,8 +126,25 @@ def test_an_unsupervised_run(run: Path) -> None:
     assert len(section(page, "layers").parts) == 4
 
 
+def test_a_comparison(tmp_path: Path) -> None:
+    page = page_of(write_comparison(tmp_path / "found"))
+    assert page.verdict == "bmuf & all <that>"
+    assert page.lede.endswith("one process: 1. one process, 1. bmuf, 3. easgd.")
+    assert [tile.value for tile in page.tiles] == ["one process", "5.50 %", "6"]
+    assert page.tiles[0].note == "shared"
+    charts = {part.name: part for one in page.sections for part in one.parts if isinstance(part, Chart)}
+    assert charts["times-as-fast"].figure["data"][0]["y"] == [1.0, 2.0]  # easgd did not always arrive
+    assert charts["waiting-part"].figure["data"][0]["y"] == [10.0, 10.0, 10.0]
+    rates = charts["rate-trials"].figure["data"]
+    assert [trace["name"] for trace in rates] == ["one process", "bmuf"]  # one point is no line
+    assert rates[0]["y"] == [10.0, 5.0]
+    assert not set(charts) & {one.name for one in page.sections}  # both are ids of the document
+    (places,) = [part for part in section(page, "ranking").parts if isinstance(part, Table)]
+    assert [row[3] for row in places.rows] == ["1.00", "2.00", "–"]
+
+
 def test_damaged_records_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run, simulation or reproduction in"):
+    with pytest.raises(UsageError, match="no run, simulation, comparison or reproduction in"):
         page_of(tmp_path)
     for name, content in (("summary.json", "{"), ("model.safetensors", "no"), ("steps.jsonl", "x\n")):
         before = (run / name).read_bytes()

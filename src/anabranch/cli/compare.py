@@ -14,6 +14,7 @@ from rich.text import Text
 
 from anabranch.autodtype import decided
 from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
+from anabranch.cli.pages import write_page
 from anabranch.cluster import load_cluster
 from anabranch.compare.cells import tuning_cell
 from anabranch.compare.ranking import verdict
@@ -225,9 +226,8 @@ def _show(study: Study, folder: Path, console: Console) -> None:
     for note in notes(study):
         _say(console, note)
     console.print(Text(verdict(study.places, study.target), style="bold"), soft_wrap=True)
-    _say(
-        console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, and a run's folder for each cell"
-    )
+    _say(console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, cells/")
+    write_page(folder, lambda text: _say(console, text))
 
 
 def _for_terminal(sheet: Sheet) -> Table:

@@ -9,6 +9,7 @@ from typing import Any
 from anabranch.compare.ranking import verdict
 from anabranch.compare.study import Study
 from anabranch.compare.tables import all_sheets, markdown
+from anabranch.environment import environment
 from anabranch.experiments.drawing import draw
 from anabranch.experiments.findings import Line, Panel, Picture, averages
 from anabranch.files import write_json, write_text
@@ -22,6 +23,7 @@ def write(study: Study, folder: Path) -> None:
     """
     picture = curves(study)
     write_json(folder / "comparison.json", as_data(study))
+    write_json(folder / "environment.json", environment())
     lines = [f"# {heading(study)}\n", f"{verdict(study.places, study.target)}\n", *map(markdown, all_sheets(study))]
     lines += [f"![{picture.title}]({picture.name}.svg)\n", *(f"- {note}" for note in notes(study))]
     write_text(folder / "comparison.md", "\n".join(lines) + "\n")
@@ -89,6 +91,7 @@ def as_data(study: Study) -> dict[str, Any]:
             for name, result in study.results.items()
         },
         "tables": [asdict(sheet) for sheet in all_sheets(study)],
+        "pictures": [asdict(curves(study))],
         "notes": notes(study),
     }
 

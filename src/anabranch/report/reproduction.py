@@ -81,7 +81,8 @@ def panel_chart(name: str, title: str, panel: Json) -> Chart:
         for line in panel["lines"]
     ]
     places = sorted({x for line in panel["lines"] for x in line["x"]})
-    ticks = apart(places) if panel["log_x"] else places if len(places) <= FEW_PLACES else []
+    places = apart(places) if panel["log_x"] else places
+    ticks = places if len(places) <= FEW_PLACES else []
     x = Axis(panel["x"], log=panel["log_x"], ticks=tuple(ticks))
     y = Axis(panel["y"], log=panel["log_y"], from_zero=panel["from_zero"])
     alone = f", {series[0].name}" if len(series) == 1 else ""
