@@ -7,8 +7,9 @@ keeping its unit on while the chain runs. Here the RBMs were trained without lab
     E(v, h, y) = E(v, h) - h·U_y             U [classes, hidden]: an RBM whose hidden biases are b + U_y for class y
     ∂ log p(v | y) / ∂U_y = E[h | v, y] - E[h | y]
 
-The second expectation is of the model: U is learnt by persistent contrastive divergence (Tieleman 2008) with chains of
-its own for each class, so that the clamped chains turn the hidden units on as often as the examples of the class do.
+The second expectation is of the model: U is learnt by persistent contrastive divergence (Tieleman 2008), with chains
+of its own for each class that begin at its examples, until clamped chains turn the hidden units on as often as the
+examples of the class do.
 
 Deviation: Hinton et al. learn all weights of the top RBM together, by CD-1. With the other weights fixed CD-1 teaches
 U nothing: the reconstruction of a pattern has the pattern's class, whatever U is.
@@ -27,8 +28,8 @@ Course = Callable[[range], Iterable[int]]
 """Passes on the numbers of the steps, and may tell how far they are."""
 
 LEARNING_STEPS = 1000
-CHAINS = 20  # of each class
-RATE = 0.3  # at the start; it falls linearly to 0
+CHAINS = 50  # of each class
+RATE = 1.0  # at the start; it falls linearly to 0
 REFRESH = 10  # steps for which E[h | v, y] is taken to stay as it is
 
 
@@ -55,9 +56,9 @@ def learn_label_weights(
     owner = torch.arange(classes).repeat_interleave(sizes)
     activation = F.linear(torch.cat(list(patterns)), rbm.weight, rbm.hidden_bias)
     label = torch.arange(classes).repeat_interleave(CHAINS)
+    v = torch.cat([own[torch.arange(CHAINS) % len(own)] for own in patterns])
     u = torch.zeros(classes, rbm.hidden, dtype=rbm.weight.dtype)
     wanted = torch.zeros_like(u)
-    v = rbm.random_visible(len(label), generator)
     for step in course(range(steps)):
         if step % REFRESH == 0:
             wanted = torch.zeros_like(u).index_add_(0, owner, torch.sigmoid(activation + u[owner]))

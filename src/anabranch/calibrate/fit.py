@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import nnls
 
 from anabranch.cluster import Load, Speed, step_seconds
 from anabranch.objectives import Precision
@@ -73,6 +72,8 @@ def fit_terms(terms: Sequence[Sequence[float]], seconds: Sequence[float]) -> lis
 
     Reweighted some times towards the least sum of absolute errors, of which a few disturbed measurements say little.
     """
+    from scipy.optimize import nnls  # it takes half a second, for which those who only measure have no use
+
     relative = np.asarray(terms, dtype=float) / np.asarray(seconds, dtype=float)[:, None]
     scale = np.maximum(relative.max(axis=0), np.finfo(float).tiny)
     matrix, ones = relative / scale, np.ones(len(seconds))
