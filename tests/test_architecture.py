@@ -20,6 +20,7 @@ LEVELS = [
     {"calibrate"},
     {"report"},
     {"experiments"},
+    {"compare"},
     {"cli"},
     {"__main__"},
 ]

@@ -31,6 +31,9 @@ class CheckpointError(AnabranchError):
 class DivergedError(AnabranchError):
     """The loss or the weights are no longer finite."""
 
+    remedy = "use a lower learning rate"
+    """In every such sentence: by it one who reads a run's last words knows this end from others."""
+
 
 class CommunicationError(AnabranchError):
     """The ranks do not fit together: operations, shapes or counts differ between them."""

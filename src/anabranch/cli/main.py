@@ -14,14 +14,15 @@ from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_na
 from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
-COMMANDS = ("train", "simulate", "reproduce", "report", "calibrate")
+COMMANDS = ("train", "simulate", "compare", "calibrate", "reproduce", "report")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
+  anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
-  anabranch report       a page with charts about a run, a simulation or a reproduction; or about several runs
+  anabranch report       a page with charts about what is in a folder, or about several runs
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -58,11 +59,12 @@ def _command(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"anabranch {__version__}")
         return 0
-    if arguments[0] not in COMMANDS:
-        raise unknown_name("command", arguments[0], COMMANDS)
-    # Imported when needed: neither `--help` nor `report` should wait for torch.
-    command: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{arguments[0]}").main
-    return command(arguments[1:])
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS)
+    # Imported when needed: `--help` and `report` should not wait for torch, nor `train` for what others draw with.
+    main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
+    return main(rest)
 
 
 def _unforeseen(error: Exception) -> AnabranchError:

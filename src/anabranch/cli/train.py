@@ -176,6 +176,7 @@ def load_data(config: Config) -> Dataset:
         test_fraction=options.test_fraction,
         scale=options.scale,
         classes=options.classes,
+        validation_fraction=options.validation_fraction,
     )
 
 

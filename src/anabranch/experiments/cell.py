@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
+from anabranch.errors import AnabranchError, CheckpointError, DivergedError, Interrupted, UsageError
 from anabranch.files import make_folder, write_json
 
 RESULT = "result.json"
@@ -25,12 +25,14 @@ class Cell:
         arguments: of `anabranch`, without `--out`.
         cost: in any unit that is the same for all cells of a paper; it makes the time that is left.
         alone: no other cell may run beside it, since its seconds are measured.
+        may_diverge: whether that is a result, and no failure.
     """
 
     name: str
     arguments: tuple[str, ...]
     cost: float = 1.0
     alone: bool = False
+    may_diverge: bool = False
 
     @property
     def command(self) -> str:
@@ -47,12 +49,14 @@ class Outcome:
         summary: of a run of `anabranch train`, as in its `summary.json`; empty for a simulation.
         rows: of `anabranch simulate`, as in `sweep.json`; empty for a run.
         epochs: by the number of workers of the run: the records of its epochs, of all tasks in order.
+        diverged: whether it ended so; it has nothing else then.
     """
 
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     epochs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    diverged: bool = False
 
 
 def finished(cell: Cell, folder: Path) -> Outcome | None:
@@ -99,10 +103,11 @@ def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> 
         raise Interrupted(number, f"{cell.name} was stopped")
     if number == signal.SIGKILL:
         raise AnabranchError(f"{cell.name} was killed (for want of memory?): start again, with fewer --jobs.")
-    if code:
+    diverged = code == DivergedError.exit_code and DivergedError.remedy in said
+    if code and not (diverged and cell.may_diverge):
         last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("anabranch: ")
         raise AnabranchError(f"{cell.name} failed with exit code {code} ({last}): its command was {cell.command}")
-    outcome = _read(folder / cell.name / "run", seconds)
+    outcome = Outcome(seconds, diverged=True) if diverged else _read(folder / cell.name / "run", seconds)
     write_json(folder / cell.name / RESULT, {"arguments": list(cell.arguments), **vars(outcome)})
     return outcome
 
