@@ -138,6 +138,29 @@ def write_sweep(folder: Path, *, runs: bool = True) -> Path:
     return folder
 
 
+def write_comparison(folder: Path) -> Path:
+    """A comparison of one strategy with one process, two seeds each; a rate of the strategy diverged."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = [{"seconds": [1.0, 2.0], "errors": [0.2, 0.1]}, {"seconds": [3.0, 4.0], "errors": [0.4, 0.1]}]
+    found = [{"learning_rate": 0.3, "error": 0.25}, {"learning_rate": 0.1, "error": 0.5}]
+    content = {
+        "heading": "1 strategy on 4 workers, and one process",
+        "verdict": "allreduce is 2 times as fast",
+        "target_error": 0.15,
+        "terms": {"world": "simulated", "seeds": 2, "options": ["--data", "digits"], "contenders": [{"name": "x"}]},
+        "ranking": [{"place": 1, "name": "allreduce"}, {"place": 1, "name": "one process"}],
+        "trials": {"allreduce": [*found, {"learning_rate": 1.0, "error": None}]},
+        "results": {
+            "one process": {"learning_rate": 0.1, "runs": [{"seconds": [], "errors": []}]},
+            "allreduce": {"learning_rate": 0.3, "runs": runs},
+        },
+        "tables": [{"title": "Ranking", "heads": ["", "place"], "rows": [["allreduce", "1="], ["one process", ""]]}],
+        "notes": ["Each has the same examples."],
+    }
+    (folder / "comparison.json").write_text(json.dumps(content))
+    return folder
+
+
 def write_reproduction(folder: Path) -> Path:
     """A reproduction of a paper with a table and a figure."""
     folder.mkdir(parents=True, exist_ok=True)

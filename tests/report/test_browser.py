@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 from browser import Browser, browser
-from report_helpers import write_reproduction, write_run, write_sweep
+from report_helpers import write_comparison, write_reproduction, write_run, write_sweep
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from anabranch.report.draw import draw, draw_several
 
-KINDS = ("run", "simulation", "reproduction", "comparison")
+KINDS = ("run", "simulation", "comparison", "reproduction", "runs")
 DRAWN = """
 [...document.querySelectorAll('.chart')].map((chart) => ({
   id: chart.id,
@@ -56,7 +56,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "run": draw(runs[0]),
         "simulation": draw(write_sweep(folder / "sweep")),
         "reproduction": draw(write_reproduction(folder / "paper")),
-        "comparison": draw_several(runs, folder / "both.html"),
+        "comparison": draw(write_comparison(folder / "comparison")),
+        "runs": draw_several(runs, folder / "both.html"),
     }
 
 

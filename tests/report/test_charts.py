@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly import graph_objects
 
-from anabranch.report.charts import Axis, Series, bars, lines, rounded, shown
+from anabranch.report.charts import Axis, Series, apart, bars, lines, rounded, shown
 from anabranch.report.look import DARK, DASHES, LIGHT, MARKS, PATTERNS, THEMES
 from anabranch.report.mistakes import confusion_chart
 
@@ -96,6 +96,13 @@ def test_the_confusion_matrix_colours_mistakes_alone() -> None:
     assert right["z"] == [[5, None, None], [None, 6, None], [None, None, 4]]
     assert wrong["zmax"] == 2
     assert "texttemplate" not in confusion_chart([[1] * 30] * 30).figure["data"][0]
+
+
+def test_ticks_of_a_logarithmic_axis_have_room() -> None:
+    assert apart([1, 2, 4, 8]) == (1, 2, 4, 8)
+    assert apart([1, 1.1, 2]) == (1.1, 2)
+    assert apart([2.0**n for n in range(11)]) == (1, 4, 16, 64, 256, 1024)
+    assert apart([]) == ()
 
 
 def test_numbers_as_a_person_reads_them() -> None:

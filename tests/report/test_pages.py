@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from report_helpers import CONFUSION, LAYER, TUNING, write_old_run, write_reproduction, write_run, write_sweep
+from report_helpers import (
+    CONFUSION,
+    LAYER,
+    TUNING,
+    write_comparison,
+    write_old_run,
+    write_reproduction,
+    write_run,
+    write_sweep,
+)
 
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.report.asynchrony import bins, staleness_charts
@@ -118,7 +127,7 @@ def test_an_unsupervised_run(run: Path) -> None:
 
 
 def test_damaged_records_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="no run, simulation or reproduction in"):
+    with pytest.raises(UsageError, match="no run, simulation, comparison or reproduction in"):
         page_of(tmp_path)
     for name, content in (("summary.json", "{"), ("model.safetensors", "no"), ("steps.jsonl", "x\n")):
         before = (run / name).read_bytes()
@@ -176,6 +185,20 @@ def test_a_reproduction(tmp_path: Path) -> None:
     assert ours["error_y"]["array"] == [0.1, 0.0, 0.2]
     assert paper["line"]["color"] == "#808890"
     assert section(page, "notes").text == ("A note & more.",)
+
+
+def test_a_comparison(tmp_path: Path) -> None:
+    page = page_of(write_comparison(tmp_path / "comparison"))
+    assert page.verdict == "allreduce is 2 times as fast"
+    assert (page.tiles[0].value, page.tiles[0].note) == ("allreduce, one process", "shared")
+    assert part(page, "Ranking").rows == (("allreduce", "1="), ("one process", "–"))  # type: ignore[union-attr]
+    (curve,) = chart(page, "Test error against time").figure["data"]  # one process has no errors to show
+    assert (curve["x"], curve["y"]) == ([2.0, 3.0], [30.0, 10.0])
+    assert curve["error_y"]["array"] == [14.1421, 0.0]
+    (rates,) = chart(page, "Error of each learning rate that was tried").figure["data"]
+    assert (rates["x"], rates["y"]) == ([0.1, 0.3], [50.0, 25.0])
+    terms = section(page, "setup").parts[0]
+    assert ("options", "--data digits") in terms.rows  # type: ignore[union-attr]
 
 
 def test_several_runs(tmp_path: Path) -> None:

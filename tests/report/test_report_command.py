@@ -49,7 +49,7 @@ def test_wrong_usage(tmp_path: Path, capsys: Captured) -> None:
     run = str(write_run(tmp_path / "run"))
     assert "name the folder of a run" in sentence(capsys, "report")
     assert "there is no folder nowhere" in sentence(capsys, "report", "nowhere")
-    assert "no run, simulation or reproduction in" in sentence(capsys, "report", str(tmp_path))
+    assert "no run, simulation, comparison or reproduction in" in sentence(capsys, "report", str(tmp_path))
     assert "is no place for a file" in sentence(capsys, "report", run, "--out", str(tmp_path))
     assert "is no place for a file" in sentence(capsys, "report", run, "--out", str(tmp_path / "no" / "x.html"))
 

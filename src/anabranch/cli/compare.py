@@ -14,6 +14,7 @@ from rich.text import Text
 
 from anabranch.autodtype import decided
 from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
+from anabranch.cli.pages import write_page
 from anabranch.cli.train import fitted, load_data, with_dtype
 from anabranch.cluster import load_cluster
 from anabranch.compare.cells import tuning_cell
@@ -227,6 +228,7 @@ def _show(study: Study, folder: Path, console: Console) -> None:
     _say(
         console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, and a run's folder for each cell"
     )
+    write_page(folder, console.print)
 
 
 def _for_terminal(sheet: Sheet) -> Table:

@@ -13,6 +13,7 @@ from anabranch.report.page import Chart, Figure, Table
 
 HEIGHT = 360  # pixels
 MANY_MARKS = 60  # points of a line from where marks would hide it
+MOST_TICKS, CLOSEST = 8, 1.3  # of a logarithmic axis: their number, and the least ratio of two of them
 FEW_BARS = 12  # that have room for their values beside each other
 
 
@@ -89,6 +90,16 @@ def layout(x: Axis, y: Axis) -> dict[str, Any]:
         "xaxis": _axis(x),
         "yaxis": _axis(y),
     }
+
+
+def apart(places: Sequence[float]) -> tuple[float, ...]:
+    """Those of ascending positive places that have room for their numbers on a logarithmic axis; the largest has."""
+    least = max(CLOSEST, (places[-1] / places[0]) ** (1 / MOST_TICKS)) if places else CLOSEST
+    kept = list(places[-1:])
+    for place in reversed(places):
+        if kept[-1] / place >= least:
+            kept.append(place)
+    return tuple(reversed(kept))
 
 
 def numbers(caption: str, series: Sequence[Series], x: Axis, y: Axis) -> Table:

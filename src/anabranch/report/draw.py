@@ -5,6 +5,7 @@ from pathlib import Path
 
 from anabranch.errors import UsageError
 from anabranch.files import write_text
+from anabranch.report.comparison import comparison_page, is_comparison
 from anabranch.report.html import rendered
 from anabranch.report.page import Page
 from anabranch.report.records import is_run, read_run
@@ -51,7 +52,11 @@ def page_of(folder: Path) -> Page:
         return simulation_page(read_sweep(folder))
     if is_reproduction(folder):
         return reproduction_page(read_results(folder))
-    raise UsageError(f"there is no run, simulation or reproduction in {folder}: give a folder that one has made.")
+    if is_comparison(folder):
+        return comparison_page(folder)
+    raise UsageError(
+        f"there is no run, simulation, comparison or reproduction in {folder}: give a folder that one has made."
+    )
 
 
 def write(page: Page, path: Path) -> Path:

@@ -59,7 +59,7 @@ def several_page(runs: Sequence[Run]) -> Page:
     ]
     headline = verdict(runs)
     lede = f"{', '.join(run.name for run in runs[:-1])} and {runs[-1].name}." if len(runs) > 1 else runs[0].name
-    return Page("Comparison", headline, headline, lede, tiles(runs), tuple(section for section in found if section))
+    return Page("Runs", headline, headline, lede, tiles(runs), tuple(section for section in found if section))
 
 
 def verdict(runs: Sequence[Run]) -> str:

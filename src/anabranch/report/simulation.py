@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anabranch.report.asynchrony import staleness_charts
-from anabranch.report.charts import Axis, Series, lines, shown
+from anabranch.report.charts import Axis, Series, apart, lines, shown
 from anabranch.report.images import size_of
 from anabranch.report.learning import epoch_charts, test_error_charts, time_charts
 from anabranch.report.page import Chart, Page, Picture, Section, Table, Tile
@@ -16,7 +16,6 @@ from anabranch.report.spending import share_chart
 from anabranch.simulate.relative import FINISHED, Row, base_workers, captions
 from anabranch.wording import counted, digits, seconds_text
 
-MOST_TICKS = 8
 WIDEST = 1072  # CSS pixels of the page
 WIDE = 8  # the ratio of the largest to the smallest number of workers from which an axis is logarithmic
 
@@ -254,16 +253,6 @@ def workers_axis(rows: Sequence[Row]) -> Axis:
 def is_wide(rows: Sequence[Row]) -> bool:
     """Whether the numbers of workers span much."""
     return bool(rows[-1]["workers"] >= WIDE * rows[0]["workers"])
-
-
-def apart(counts: Sequence[int]) -> tuple[int, ...]:
-    """From the largest on, those that have room for their numbers on a logarithmic axis."""
-    least = (counts[-1] / counts[0]) ** (1 / MOST_TICKS)
-    kept = [counts[-1]]
-    for count in reversed(counts):
-        if kept[-1] / count > least:
-            kept.append(count)
-    return tuple(reversed(kept))
 
 
 def _chart(name: str, title: str, rows: Sequence[Row], key: str, unit: str, scale: float = 1.0) -> Chart:
