@@ -115,6 +115,17 @@ def test_an_unfinished_run_shows_how_far_it_got(run: Path) -> None:
     assert section(page_of(run), "learning").text == ("No epoch has ended yet.",)
 
 
+def test_what_was_measured_on_a_validation_part_is_called_so(run: Path, tmp_path: Path) -> None:
+    text = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(text.replace("[data]\n", "[data]\nvalidation_fraction = 0.1\n"))
+    page = page_of(run)
+    assert page.verdict == "16.67 % validation error"
+    assert chart(page, "Validation error against time").numbers.heads[1] == "validation error, %"
+    assert section(page, "mistakes").text[0].startswith("Of 18 validation examples")
+    both = several_page(read_runs([run, write_run(tmp_path / "other")]))
+    assert both.verdict == "16.67 % is the least held-out error: run"
+
+
 def test_an_unsupervised_run(run: Path) -> None:
     content = json.loads((run / "summary.json").read_text()) | {"test_error": None}
     content["tasks"] = content["tasks"][:1]
@@ -215,6 +226,18 @@ def test_several_runs(tmp_path: Path) -> None:
     assert several_page(runs[:1]).sections[-1].text == ("The runs have the same options.",)
     with pytest.raises(UsageError, match="there is no run in"):
         read_runs([first, tmp_path])
+
+
+def test_runs_that_have_hardly_begun_can_stand_among_others(tmp_path: Path) -> None:
+    whole, begun, layer = (write_run(tmp_path / name) for name in ("whole", "begun", "layer"))
+    for folder in (begun, layer):
+        (folder / "summary.json").unlink()
+    (begun / "steps.jsonl").write_text("")
+    lines = (layer / "steps.jsonl").read_text().splitlines(keepends=True)
+    (layer / "steps.jsonl").write_text("".join(line for line in lines if TUNING not in line))
+    page = several_page(read_runs([begun, layer, whole]))
+    assert [trace["name"] for trace in chart(page, "Reconstruction error against time").figure["data"]] == ["layer"]
+    assert part(page, "The runs").rows[0][-2:] == ("not finished", "–")  # type: ignore[union-attr]
 
 
 def test_names_are_as_short_as_they_can_be() -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -228,7 +229,7 @@ def _show(study: Study, folder: Path, console: Console) -> None:
     _say(
         console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, and a run's folder for each cell"
     )
-    write_page(folder, console.print)
+    write_page(folder, partial(_say, console))
 
 
 def _for_terminal(sheet: Sheet) -> Table:

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,7 +124,7 @@ def _show(found: Findings, folder: Path, console: Console) -> None:
     console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
     console.print(f"  results.md, results.json, {pictures}", soft_wrap=True, highlight=False, markup=False)
-    write_page(folder, console.print)
+    write_page(folder, partial(console.print, soft_wrap=True, highlight=False, markup=False))
 
 
 def _for_terminal(table: Comparison) -> Table:
