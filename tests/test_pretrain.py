@@ -2,7 +2,6 @@ import dataclasses
 
 import pytest
 import torch
-from tasks import FEATURES, examples, make_shard
 
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -13,6 +12,7 @@ from anabranch.optim import Rule
 from anabranch.pretrain import Pretraining, layer_name, pretrain, propagate
 from anabranch.seeding import generator
 from anabranch.strategies import Averaging, Convergence, EpochReport, FixedEpochs, Silent, Stopping
+from anabranch.testing.tasks import FEATURES, examples, make_shard
 
 SIZES = [FEATURES, 8, 4, 5]
 

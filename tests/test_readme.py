@@ -51,8 +51,11 @@ def test_its_commands_run(
 
 
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = blocks("python")
-    exec(compile(code, "README.md", "exec"), {})
+    fitting, looping = blocks("python")
+    exec(compile(fitting, "README.md", "exec"), {})
+    (error,) = re.findall(r"test error (\d+\.\d)%", capsys.readouterr().out)
+    assert float(error) < 15
+    exec(compile(looping, "README.md", "exec"), {})
     errors = [float(value) for value in re.findall(r"\d+\.\d+", capsys.readouterr().out)]
     assert len(errors) == 5
     assert errors[-1] < errors[0]

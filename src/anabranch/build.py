@@ -1,10 +1,7 @@
 """From a model's description to the model: `dbn:784-500-500-2000`, `mlp:784-500-10`, or `module:function`."""
 
-import importlib
 import math
-import sys
-import traceback
-from pathlib import Path
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -12,12 +9,15 @@ from torch import Tensor, nn
 from anabranch.config import ModelOptions
 from anabranch.data import Dataset
 from anabranch.errors import UsageError, unknown_name
+from anabranch.imports import Named, imported, raised
 from anabranch.models import DBN, mlp
 from anabranch.models.flat import flat_parameters
+from anabranch.objectives import Loss
 from anabranch.seeding import derive_seed, generator
 
 KINDS = ("dbn", "mlp")
 _STREAM = int.from_bytes(b"model")
+_NAMED = Named("--model", "function", "use dbn:…, mlp:…, or a module in this folder.")
 
 
 def resolve_model(model: str, dataset: Dataset) -> str:
@@ -43,6 +43,18 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         UsageError: the initial standard deviation is none, or a Python path leads to no function or no module, or to
             a module that does not fit the data.
     """
+    model = untried_model(options, seed, dtype)
+    if options.model.partition(":")[0] not in KINDS:
+        try_out(options.model, model, dataset, dtype)
+    return model
+
+
+def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Module:
+    """As `build_model`, where there are no data that a module of the user's own could be tried out on.
+
+    Raises:
+        UsageError: as `build_model`, but for what does not fit the data.
+    """
     kind, _, rest = options.model.partition(":")
     if not (math.isfinite(options.initial_std) and options.initial_std >= 0):
         raise UsageError(f"the weights' standard deviation must be 0 or more, not {options.initial_std}: try 0.01.")
@@ -56,9 +68,11 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
         return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
-        module = _call(kind, rest).to(dtype)
-    _try_out(options.model, module, dataset, dtype)
-    return module
+        return _call(options.model).to(dtype)
+
+
+Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]
+"""What makes each rank's model, as `build_model` does."""
 
 
 def _sizes(model: str, text: str) -> list[int]:
@@ -94,43 +108,29 @@ def _check_sizes(kind: str, sizes: list[int], dataset: Dataset) -> None:
         )
 
 
-def _call(module_name: str, function_name: str) -> nn.Module:
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise UsageError(
-            f"cannot import '{module_name}' for --model ({error}): use dbn:…, mlp:…, or a module in this folder."
-        ) from error
-    except Exception as error:  # a user's code may raise anything
-        raise _raised(f"importing '{module_name}' for --model", error) from error
-    function = getattr(module, function_name, None)
-    if not callable(function):
-        raise UsageError(f"'{module_name}' has no function '{function_name}': --model wants module:function.")
+def _call(path: str) -> nn.Module:
+    function = imported(path, _NAMED)
     try:
         network = function()
-    except Exception as error:  # as above
-        raise _raised(f"{module_name}:{function_name}()", error) from error
+    except Exception as error:  # a user's code may raise anything
+        raise raised(f"{path}()", error) from error
     if not isinstance(network, nn.Module):
-        raise UsageError(
-            f"{module_name}:{function_name} returned {type(network).__name__}: it must return a torch.nn.Module."
-        )
+        raise UsageError(f"{path} returned {type(network).__name__}: it must return a torch.nn.Module.")
     return network
 
 
-def _raised(what: str, error: Exception) -> UsageError:
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    text = (str(error).strip().splitlines() or ["no message"])[0]
-    return UsageError(
-        f"{what} raised {type(error).__name__} ({text}) in {frame.filename}, line {frame.lineno}: mend it there."
-    )
-
-
 @torch.no_grad()
-def _try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype) -> None:
+def try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype, loss: Loss | None = None) -> bool:
+    """Let `module` look at a few examples; whether its outputs are logits of classes.
+
+    Without a `loss` they must be: it is cross-entropy.
+
+    Raises:
+        UsageError: it is not on the CPU, has nothing to train, or does not fit the data, or the loss.
+    """
+    _check_place(name, module)
     flat_parameters(module)  # refuses parameters of several kinds, or none
-    if dataset.classes == 0:
+    if dataset.train.labels is None:
         raise UsageError(f"{name} learns from labels, but {dataset.name} has none: give labels, or use --model dbn.")
     batch = dataset.train.take(torch.arange(2 if len(dataset.train) > 1 else 1), dtype)
     before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
@@ -138,11 +138,37 @@ def _try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype)
         with torch.random.fork_rng(devices=[]):
             output = module(batch.x)
     except Exception as error:  # a user's code may raise anything
-        raise _raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
+        raise raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
     module.load_state_dict(before)  # running statistics must not remember the try
     shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    if shape != [len(batch), dataset.classes]:
+    classifies = dataset.classes > 0 and shape == [len(batch), dataset.classes]
+    if loss is not None:
+        _try_loss(loss, output, batch.y, f"{name}'s output {shape}")
+    elif not dataset.classes:
+        raise UsageError(f"{dataset.name} has targets of a regression, and {name} no loss for them: give one.")
+    elif not classifies:
         raise UsageError(
             f"{name} gives {shape} for a batch of {len(batch)}, but {dataset.name} needs logits "
             f"[{len(batch)}, {dataset.classes}], one for each class."
         )
+    return classifies
+
+
+def _check_place(name: str, module: nn.Module) -> None:
+    tensors = [*module.parameters(), *module.buffers()]
+    elsewhere = next((t.device for t in tensors if t.device.type != "cpu"), None)
+    if elsewhere is not None:
+        raise UsageError(f"{name} is on {elsewhere}, but training here is on the CPU: give it model.cpu().")
+    if tensors and not any(p.requires_grad for p in module.parameters()):
+        raise UsageError(f"no parameter of {name} requires a gradient, so there is nothing to train: unfreeze some.")
+
+
+def _try_loss(loss: Loss, output: Tensor, targets: Tensor | None, what: str) -> None:
+    assert targets is not None  # looked at before
+    try:
+        value: object = loss(output, targets)
+    except Exception as error:  # a user's code may raise anything
+        raise raised(f"the loss, given {what} and targets {list(targets.shape)},", error) from error
+    if not isinstance(value, Tensor) or value.numel() != 1:
+        found = f"a tensor {list(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise UsageError(f"the loss gives {found}, not the mean over the batch as a scalar tensor: reduce it.")

@@ -74,7 +74,8 @@ class ParallelOptions:
     downpour: fetch parameters, push gradients.
     fetch-put, fetch-add: as Ma 2014 has it, and mended.
     hogwild: on memory that all share, without locks.
-    sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round."""
+    sampled-averaging: line searches on large random minibatches, then the models are averaged; an epoch is a round.
+    module:Class: a strategy of your own (docs/python.md)."""
     every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """averaging, bmuf: batches between two averages; an epoch unless given.
     diloco: 500 unless given. post-local: 16 unless given.
@@ -207,6 +208,10 @@ class RunOptions:
     """Measure and record the test error after every epoch with labels, too."""
     checkpoint_seconds: float = 10.0
     """Least time between checkpoints; they are written at the end of an epoch."""
+    tensorboard: bool = False
+    """Write event files for TensorBoard, too, into the run's folder."""
+    verbose: bool = False
+    """Show each rank's samples a second, and the share of its time in which it waited, after every epoch."""
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,13 @@ class Interrupted(AnabranchError):
         self.exit_code = 128 + signal_number
 
 
+def no_mpi_library() -> UsageError:
+    """The error for a machine where mpi4py finds no MPI to load."""
+    return UsageError(
+        "no MPI library found: load your cluster's MPI module, or install one with  pip install 'anabranch[mpi]'"
+    )
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a name that is in no catalogue, with the nearest known name, if any is near."""
     names = sorted(known)

@@ -1,12 +1,17 @@
-"""How good a classifier is: error and root-mean-square error over a set of examples."""
+"""How good a model is on a set of examples: a classifier's errors and loss, an RBM's reconstructions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anabranch.objectives import Outputs
+from anabranch.models import DBN
+from anabranch.models.rbm import bernoulli
+from anabranch.objectives import Loss, Outputs
+from anabranch.objectives.outputs import logistic_loss
 from anabranch.types import Batch
 
 CHUNK = 2000  # rows of one forward pass
@@ -16,13 +21,107 @@ CHUNK = 2000  # rows of one forward pass
 def classification_error(network: nn.Module, batches: Iterable[Batch]) -> float:
     """The fraction of labelled examples whose largest logit is not their label's."""
     wrong, total = 0, 0
-    was_training = network.training
-    network.eval()
-    for batch in batches:
-        wrong += int((network(batch.x).argmax(dim=1) != batch.y).sum())
-        total += len(batch)
-    network.train(was_training)
+    with _evaluating(network):
+        for batch in batches:
+            wrong += int((network(batch.x).argmax(dim=1) != batch.y).sum())
+            total += len(batch)
     return wrong / total
+
+
+@dataclass(frozen=True, eq=False)
+class Verdict:
+    """How a classifier did.
+
+    Attributes:
+        confusion: [classes, outputs] int64: how many examples of each class (the row) were taken for which.
+        loss: the cross-entropy, mean over the examples, in nats.
+    """
+
+    confusion: Tensor
+    loss: float
+
+    @property
+    def examples(self) -> int:
+        """All that were judged."""
+        return int(self.confusion.sum())
+
+    @property
+    def wrong(self) -> int:
+        """Those that were taken for another class."""
+        return self.examples - int(self.confusion.diagonal().sum())
+
+    @property
+    def error(self) -> float:
+        """The fraction of the wrong ones."""
+        return self.wrong / self.examples
+
+    @property
+    def class_errors(self) -> list[float | None]:
+        """The same for the examples of each class; None where there are none."""
+        right, all_of_them = self.confusion.diagonal().tolist(), self.confusion.sum(dim=1).tolist()
+        return [(n - good) / n if n else None for good, n in zip(right, all_of_them, strict=True)]
+
+
+@torch.no_grad()
+def verdict(network: nn.Module, batches: Iterable[Batch], outputs: Outputs = "softmax") -> Verdict:
+    """Judge `network` by labelled batches, of which there is one at least; labels are below the number of outputs."""
+    loss, confusion = 0.0, torch.zeros(0, dtype=torch.int64)
+    with _evaluating(network):
+        for batch in batches:
+            logits, labels = network(batch.x), _labels(batch)
+            k = logits.shape[1]
+            cells = (labels * k + logits.argmax(dim=1)).bincount(minlength=k * k).view(k, k)
+            confusion = cells if len(confusion) == 0 else confusion + cells
+            mean = F.cross_entropy(logits, labels) if outputs == "softmax" else logistic_loss(logits, labels)
+            loss += float(mean) * len(batch)
+    return Verdict(confusion, loss / int(confusion.sum()))
+
+
+@dataclass(frozen=True)
+class LayerFit:
+    """How an RBM of a stack fits what the RBMs below it make of the examples; means over these.
+
+    Attributes:
+        reconstruction_error: squared, summed over the visible units, of a mean-field pass up and down again.
+        pseudo_log_likelihood: estimated, in nats, of binary states drawn from the visible activities; None for
+            Gaussian units.
+    """
+
+    reconstruction_error: float
+    pseudo_log_likelihood: float | None
+
+
+@torch.no_grad()
+def layer_fits(dbn: DBN, batches: Iterable[Batch], generator: torch.Generator) -> tuple[list[LayerFit], float]:
+    """Each layer's fit, lowest first; and the squared error of a pass through all of them and back to the input."""
+    errors, likelihoods = torch.zeros(2, len(dbn.layers), dtype=torch.float64)
+    through, total = 0.0, 0
+    for batch in batches:
+        v = batch.x
+        for number, rbm in enumerate(dbn.layers):
+            errors[number] += rbm.reconstruction_error(v).double().sum()
+            if rbm.units == "bernoulli":
+                likelihoods[number] += rbm.pseudo_likelihood(bernoulli(v, generator), generator).double().sum()
+            v = rbm(v)
+        through += float((batch.x - dbn.down_from(v, len(dbn.layers))).square().sum(dtype=torch.float64))
+        total += len(batch)
+    fits = [
+        LayerFit(error / total, likelihood / total if rbm.units == "bernoulli" else None)
+        for error, likelihood, rbm in zip(errors.tolist(), likelihoods.tolist(), dbn.layers, strict=True)
+    ]
+    return fits, through / total
+
+
+@torch.no_grad()
+def mean_loss(network: nn.Module, loss: Loss, batches: Iterable[Batch]) -> float:
+    """The mean of `loss` over examples with targets."""
+    total, examples = 0.0, 0
+    with _evaluating(network):
+        for batch in batches:
+            if batch.y is not None:
+                total += float(loss(network(batch.x), batch.y)) * len(batch)
+                examples += len(batch)
+    return total / examples
 
 
 @torch.no_grad()
@@ -42,3 +141,18 @@ def squared_output_error(
             squared += float((output - target).square_().sum(dtype=torch.float64))
             terms += output.numel()
     return squared, terms
+
+
+@contextmanager
+def _evaluating(network: nn.Module) -> Iterator[None]:
+    """Without dropout and the like."""
+    was_training = network.training
+    network.eval()
+    yield
+    network.train(was_training)
+
+
+def _labels(batch: Batch) -> Tensor:
+    if batch.y is None:
+        raise ValueError("a classifier is judged by labelled examples, but these have no labels.")
+    return batch.y

@@ -66,9 +66,9 @@ def layer_images(dbn: DBN, originals: Tensor, seed: int) -> dict[str, Tensor]:
     for number, rbm in enumerate(dbn.layers, 1):
         chance = generator(_STREAM, seed, number)
         visible = rbm.sample(len(below), steps=GIBBS_STEPS - 1, generator=chance, start=below)
-        found[f"samples.{number}"] = dbn.down(rbm.visible_mean(rbm.sample_hidden(visible, chance)), number - 1)
+        found[f"samples.{number}"] = dbn.down_from(rbm.visible_mean(rbm.sample_hidden(visible, chance)), number - 1)
         below = rbm(below)
-        found[f"reconstructions.{number}"] = dbn.down(below, number)
+        found[f"reconstructions.{number}"] = dbn.down_from(below, number)
     return found
 
 

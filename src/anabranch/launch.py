@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +20,6 @@ TERMINAL = "ANABRANCH_TERMINAL"
 
 REPORT = "ANABRANCH_REPORT"
 """Environment variable, set by the launcher: where the first rank that fails writes its sentence."""
-
-PARENT = "ANABRANCH_PARENT"
-"""Environment variable, set for the runs of an experiment: the process without which they must not go on."""
-
-PARENT_SECONDS = 1.0  # between two looks whether it lives
 
 REPORT_SECONDS = 0.5  # between two looks whether one has
 
@@ -55,20 +49,6 @@ def own_rank(environment: Mapping[str, str] = os.environ) -> int:
     """This process's rank among those that mpirun or srun has started; 0 without one."""
     ranks = [int(environment[name]) for name in (*_RANKS, "SLURM_PROCID") if environment.get(name, "").isdigit()]
     return ranks[0] if ranks and started_ranks(environment) else 0
-
-
-def end_with_parent() -> None:
-    """Stop this process, as SIGTERM does, when the process that PARENT names is no longer its parent."""
-    parent = os.environ.pop(PARENT, "")  # for this process alone: its own children have another parent
-    if not parent.isdigit():
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(PARENT_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def cores() -> int:

@@ -20,9 +20,9 @@ LEAST_STEPS = 64  # an epoch, where the batch size is ours to choose
 _LAYERS, _SUPERVISED = (int.from_bytes(word) for word in (b"layers", b"superv"))
 
 
-def supervised_seed(config: Config, rank: int) -> int:
+def supervised_seed(seed: int, rank: int) -> int:
     """The seed of a rank's noise in fine-tuning, and in the training of a model that is no DBN."""
-    return derive_seed(config.training.seed, _SUPERVISED, rank)
+    return derive_seed(seed, _SUPERVISED, rank)
 
 
 def pretraining_plan(config: Config, batch: int) -> Pretraining:
@@ -46,7 +46,7 @@ def pretraining_plan(config: Config, batch: int) -> Pretraining:
 def batch_size(config: Config, examples: int) -> int:
     """Examples of a minibatch on each worker: as asked, or 100, or less where an epoch would have too few steps."""
     asked = config.training.batch_size
-    return _fitting_batch(examples, config.parallel.workers) if asked is None else asked
+    return fitting_batch(examples, config.parallel.workers) if asked is None else asked
 
 
 def finetuning_workers(config: Config) -> int:
@@ -57,10 +57,11 @@ def finetuning_workers(config: Config) -> int:
 def finetuning_batch_size(config: Config, examples: int) -> int:
     """As `batch_size`, of fine-tuning."""
     asked = config.finetuning.finetune_batch_size
-    return _fitting_batch(examples, finetuning_workers(config)) if asked is None else asked
+    return fitting_batch(examples, finetuning_workers(config)) if asked is None else asked
 
 
-def _fitting_batch(examples: int, workers: int) -> int:
+def fitting_batch(examples: int, workers: int) -> int:
+    """Examples of a minibatch on each worker, where nobody asks for a number."""
     return max(min(USUAL_BATCH, examples // workers // LEAST_STEPS), min(2, examples // workers), 1)
 
 

@@ -3,17 +3,38 @@
 import os
 import sys
 import time
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Protocol, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from anabranch.launch import TERMINAL, started_ranks
-from anabranch.strategies import EpochReport
+from anabranch.rankview import rank_lines
+from anabranch.strategies import EpochReport, Throughput
 from anabranch.types import Step
-from anabranch.wording import counted as counted
+from anabranch.wording import counted
 
 PLAIN_SECONDS = 5.0  # least time between two plain lines
+FIRST_SECONDS = 2.0  # before the first, of work that may be short
+
+T = TypeVar("T")
+
+
+def told(items: Iterable[T], total: int, what: str, say: Callable[[str], None]) -> Iterator[T]:
+    """Pass on `items`, of which there are `total`, and say now and then how many are done and how long the rest takes.
+
+    Nothing is said of what takes less than two seconds.
+    """
+    began = time.monotonic()
+    due = began + FIRST_SECONDS
+    for number, item in enumerate(items):
+        if number and (now := time.monotonic()) >= due:
+            left = (now - began) / number * (total - number)
+            say(f"{what}: {number:,} of {total:,}, {left:.0f} s left")
+            due = now + PLAIN_SECONDS
+        yield item
 
 
 class Display(Protocol):
@@ -29,6 +50,10 @@ class Display(Protocol):
 
     def on_epoch(self, report: EpochReport) -> None:
         """An epoch has ended."""
+        ...
+
+    def on_ranks(self, each: Sequence[Throughput]) -> None:
+        """What each rank did in the epoch of which `on_epoch` tells next."""
         ...
 
     def say(self, text: str) -> None:
@@ -50,6 +75,9 @@ class Silence:
         """Nothing."""
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Nothing."""
+
+    def on_ranks(self, each: Sequence[Throughput]) -> None:
         """Nothing."""
 
     def say(self, text: str) -> None:
@@ -79,6 +107,7 @@ class Plain:
         self._next = 0.0
         self._epochs, self._done, self._began = 0, 0, 0.0
         self._rate = Rate()
+        self._ranks: Sequence[Throughput] = ()
 
     def start(self, task: str, epochs: int, steps: int, done: int) -> None:
         """Announce the task."""
@@ -104,6 +133,12 @@ class Plain:
             f"{report.task}: epoch {made}/{self._epochs}, {report.quantity} {report.error:.4g}, "
             f"{rate:,.0f} samples/s, {ending}"
         )
+        for line in rank_lines(self._ranks):
+            self.say(line)
+
+    def on_ranks(self, each: Sequence[Throughput]) -> None:
+        """Keep it for the epoch's line."""
+        self._ranks = each
 
     def say(self, text: str) -> None:
         """Print a line at once."""
@@ -112,6 +147,18 @@ class Plain:
 
     def close(self) -> None:
         """Nothing to leave."""
+
+
+class _WithRanks(Progress):
+    """Bars with lines about the ranks below them."""
+
+    ranks: Sequence[str] = ()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """What rich draws."""
+        yield self.make_tasks_table(self.tasks)
+        for line in self.ranks:
+            yield Text(line, no_wrap=True, overflow="crop")
 
 
 class Bars:
@@ -127,7 +174,7 @@ class Bars:
             TextColumn("{task.fields[rate]}"),
             TimeRemainingColumn(elapsed_when_finished=True),
         )
-        self._progress = Progress(*columns, console=console, expand=True)
+        self._progress = _WithRanks(*columns, console=console, expand=True)
         self._bar: TaskID | None = None
         self._epochs, self._rate = 0, Rate()
 
@@ -158,6 +205,10 @@ class Bars:
         )
         if report.last:  # convergence may come before the last epoch
             self._progress.update(self._bar, total=report.steps, completed=report.steps)
+
+    def on_ranks(self, each: Sequence[Throughput]) -> None:
+        """Show it below the bars."""
+        self._progress.ranks = rank_lines(each)
 
     def say(self, text: str) -> None:
         """Print a line above the bars."""

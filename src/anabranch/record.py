@@ -6,20 +6,21 @@
 
 The updates of a server are the pushes that it has applied; a line of traffic ends a task whose workers went at their
 own pace. A run on a simulated cluster has its "virtual_clock", in seconds, in the lines of epochs; and their
-"test_error", where it was watched.
+"test_error", where it was watched, and the share of the ranks' time in which they were "waiting", where that was.
 """
 
 import dataclasses
 import hashlib
 import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from anabranch.errors import CheckpointError
 from anabranch.files import storage_error
-from anabranch.strategies import EpochReport
+from anabranch.strategies import EpochReport, Throughput
 from anabranch.types import Step
 
 WAITING = 1000  # steps that wait in memory, at most an epoch's: a line at a time would cost many times as much
@@ -32,6 +33,33 @@ class Extent:
 
     length: int
     sha256: str
+
+
+class Record(Protocol):
+    """What rank 0's journal tells the course of a run to."""
+
+    def step(self, task: str, step: Step) -> None:
+        """One update of this rank."""
+        ...
+
+    def epoch(self, report: EpochReport, seconds: float, more: dict[str, float], ranks: Sequence[Throughput]) -> None:
+        """One epoch of all ranks.
+
+        Args:
+            report: of it.
+            seconds: of wall-clock time since the task began.
+            more: other figures by their names.
+            ranks: what each of them did in it; empty where nobody asked.
+        """
+        ...
+
+    def traffic(self, task: str, traffic: dict[str, Any]) -> None:
+        """The books of a task whose workers went at their own pace."""
+        ...
+
+    def flush(self) -> object:
+        """Bring everything to where it belongs."""
+        ...
 
 
 class Recorder:
@@ -60,10 +88,9 @@ class Recorder:
         if len(self._waiting) >= WAITING:
             self._write(to_disk=False)
 
-    def epoch(self, report: EpochReport, seconds: float, more: dict[str, float]) -> None:
-        """One epoch of all ranks; `seconds` is the wall-clock time since the task began; `more` is put in as it is."""
-        line = {"kind": "epoch"} | dataclasses.asdict(report) | more | {"seconds": round(seconds, 4)}
-        self._write(_encoded(line), to_disk=False)
+    def epoch(self, report: EpochReport, seconds: float, more: dict[str, float], ranks: Sequence[Throughput]) -> None:
+        """See `Record`."""
+        self._write(_encoded(epoch_line(report, seconds, more, ranks)), to_disk=False)
 
     def traffic(self, task: str, traffic: dict[str, Any]) -> None:
         """The books of a task whose workers went at their own pace."""
@@ -92,6 +119,18 @@ class Recorder:
             raise storage_error(self._path, error) from error
         self._length += len(content)
         self._digest.update(content)
+
+
+def epoch_line(
+    report: EpochReport, seconds: float, more: dict[str, float], ranks: Sequence[Throughput]
+) -> dict[str, Any]:
+    """The line of an epoch: see `Record.epoch`."""
+    line = {"kind": "epoch"} | dataclasses.asdict(report) | more
+    known = [(rank.working, rank.waiting) for rank in ranks if rank.waiting is not None]
+    whole = sum(working + waiting for working, waiting in known)
+    if whole:
+        line["waiting"] = round(sum(waiting for _, waiting in known) / whole, 6)
+    return line | {"seconds": round(seconds, 4)}
 
 
 def _step_line(task: str, step: Step) -> dict[str, Any]:

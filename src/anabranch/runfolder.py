@@ -18,7 +18,9 @@ from anabranch.files import make_folder, write_text
 
 # What may differ when a run is resumed, for it does not touch the result: synchronous strategies give the same bits in
 # every world (docs/decisions/0003).
-FREE = {("parallel", "world"), ("run", "out"), ("run", "checkpoint_seconds")}
+FREE = {("parallel", "world"), *(("run", name) for name in ("out", "checkpoint_seconds", "tensorboard", "verbose"))}
+
+PROGRAM = "python:"  # before the name of what a Python program gave as an object
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class RunFolder:
     def environment(self) -> Path:
         """Versions, machine and commit."""
         return self.path / "environment.json"
+
+    @property
+    def events(self) -> Path:
+        """Folder of the event files for TensorBoard."""
+        return self.path / "tensorboard"
 
     @property
     def checkpoints(self) -> Path:
@@ -137,6 +144,11 @@ def resumed_config(folder: RunFolder, saved: Config, asked: Config) -> Config:
     Raises:
         UsageError: `asked` has an option that would change the run's result, or another folder.
     """
+    if any(isinstance(value, str) and value.startswith(PROGRAM) for value in flat(saved).values()):
+        raise UsageError(
+            f"the run in {folder.path} has parts that a Python program gave it: go on with it from there, by "
+            "anabranch.fit(..., out=..., resume=True)."
+        )
     then, now = flat(saved), flat(asked)
     for key in now:
         if key not in FREE and not _same(key, then[key], now[key]):
@@ -147,7 +159,7 @@ def resumed_config(folder: RunFolder, saved: Config, asked: Config) -> Config:
     return dataclasses.replace(
         saved,
         parallel=dataclasses.replace(saved.parallel, world=asked.parallel.world),
-        run=dataclasses.replace(saved.run, out=str(folder.path), checkpoint_seconds=asked.run.checkpoint_seconds),
+        run=dataclasses.replace(asked.run, out=str(folder.path), test_each_epoch=saved.run.test_each_epoch),
     )
 
 

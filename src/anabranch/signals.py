@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -15,7 +16,13 @@ class StopFlag:
 
     @contextmanager
     def listening(self, *, announce: bool) -> Iterator["StopFlag"]:
-        """Catch the signals; a second SIGINT stops at once. `announce` says so on standard error."""
+        """Catch the signals; a second SIGINT stops at once. `announce` says so on standard error.
+
+        Only a program's main thread can: in another one nothing is caught.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield self
+            return
 
         def handle(number: int, _frame: FrameType | None) -> None:
             if number == signal.SIGINT and self.signal_number:

@@ -19,7 +19,7 @@ from anabranch.wording import counted
 
 
 def write_results(
-    folder: RunFolder,
+    folder: RunFolder | None,
     config: Config,
     model: nn.Module,
     network: nn.Module | None,
@@ -27,7 +27,7 @@ def write_results(
     test_error: float | None,
     process_seconds: float,
 ) -> dict[str, Any]:
-    """Write `model.safetensors` and `summary.json`; return the summary.
+    """Write `model.safetensors` and `summary.json`, if there is a folder for them; return the summary.
 
     Args:
         folder: of the run.
@@ -42,7 +42,8 @@ def write_results(
     if network is not None and network is not model:
         tensors |= {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
     metadata = {"model": config.model.model, "units": config.model.units, "anabranch": __version__}
-    write_bytes(folder.model, tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
+    if folder:
+        write_bytes(folder.model, tensor_bytes(tensors, {"anabranch": json.dumps(metadata)}))
     seconds = sum(task["seconds"] for task in tasks)
     examples = sum(task["examples"] for task in tasks)
     summary = {
@@ -67,7 +68,8 @@ def write_results(
         "process_seconds": round(process_seconds, 3),
         "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
-    write_json(folder.summary, summary)
+    if folder:
+        write_json(folder.summary, summary)
     return summary
 
 
@@ -98,6 +100,7 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
     lines.append(f"{summary['strategy']}{every}, {staff}")
     lines.append(f"results in {folder.path}:")
     lines.append("  summary.json, model.safetensors, steps.jsonl, config.toml, checkpoints/")
+    lines.append(f"  tensorboard/ (tensorboard --logdir {folder.path})" if folder.events.is_dir() else "")
     return [line for line in lines if line]
 
 

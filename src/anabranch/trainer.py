@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -9,17 +10,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anabranch.build import build_model
-from anabranch.comm.base import Communicator
+from anabranch.build import Build, build_model
+from anabranch.comm.base import Communicator, Timed
 from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import UsageError
-from anabranch.evaluate import CHUNK, classification_error, squared_output_error
+from anabranch.evaluate import CHUNK, classification_error, mean_loss, squared_output_error
+from anabranch.eventfiles import EventFiles, check_tensorboard
 from anabranch.gallery import write_gallery
 from anabranch.journal import RunJournal
 from anabranch.judgement import Judgement, judge
 from anabranch.models import DBN, mlp
-from anabranch.objectives import Outputs, back_propagation, check_penalty
+from anabranch.objectives import Loss, Outputs, back_propagation, check_penalty
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
@@ -37,6 +39,7 @@ from anabranch.plans import (
 )
 from anabranch.pretrain import pretrain
 from anabranch.progress import Display
+from anabranch.record import Record
 from anabranch.runfolder import RunFolder
 from anabranch.seeding import generator
 from anabranch.signals import StopFlag
@@ -49,6 +52,33 @@ from anabranch.summary import crew, write_results
 _HEAD = int.from_bytes(b"head")
 
 
+def _nothing(_comm: Communicator, _model: nn.Module, _network: nn.Module | None, _summary: object) -> None:
+    """The end of a run that was asked for by options alone."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a Python program gives as objects in place of options.
+
+    Attributes:
+        build: makes each rank's model.
+        loss: of a network, in place of its cross-entropy.
+        classifies: whether a network's largest output is the class.
+        records: what rank 0 tells the course of the run to.
+        finished: called on every rank at the end, with all that live, its model, what classifies in the end
+            (if anything does), and at rank 0 the summary.
+    """
+
+    build: Build = build_model
+    loss: Loss | None = None
+    classifies: bool = True
+    records: Sequence[Record] = ()
+    finished: Callable[[Communicator, nn.Module, nn.Module | None, dict[str, Any] | None], None] = _nothing
+
+
+COMMON = Parts()
+
+
 @dataclass
 class Trainer:
     """One rank's part of a run. Its model must be resolved (`build.resolve_model`), its dtype decided (`autodtype`).
@@ -56,22 +86,24 @@ class Trainer:
     Attributes:
         config: all options.
         dataset: the data; every rank has them all, and trains on its shard.
-        folder: of the run; it exists.
+        folder: of the run; it exists. None: nothing is written.
         display: rank 0 shows the course there.
         flag: raised by signals.
         staged: what the world makes of a task's objective.
         timed: the communicator's clock tells virtual time, which goes into the record.
         watched: after each epoch with labels rank 0 records the test error, too.
+        parts: what a program gives in place of options.
     """
 
     config: Config
     dataset: Dataset
-    folder: RunFolder
+    folder: RunFolder | None
     display: Display
     flag: StopFlag
     staged: Staged = as_it_is
     timed: bool = False
     watched: bool = False
+    parts: Parts = COMMON
 
     def run(self, comm: Communicator) -> dict[str, Any] | None:
         """Train, evaluate, and write the results; the summary at rank 0, None elsewhere.
@@ -83,7 +115,7 @@ class Trainer:
         """
         began = time.monotonic()
         config, dtype = self.config, weight_dtype(self.config.training.precision)
-        model = build_model(config.model, self.dataset, config.training.seed, dtype)
+        model = self.parts.build(config.model, self.dataset, config.training.seed, dtype)
         journal = RunJournal(
             self.folder,
             comm.rank,
@@ -92,7 +124,11 @@ class Trainer:
             flag=self.flag,
             checkpoint_seconds=config.run.checkpoint_seconds,
             clock=comm.clock if self.timed else None,
+            spent=comm.spent if isinstance(comm, Timed) and self._tells_time else None,
+            verbose=config.run.verbose,
         )
+        if comm.rank == 0:
+            journal.records += self._records()
         if comm.rank == 0:
             staff = crew(config.parallel.workers, servers(config), config.parallel.world, torch.get_num_threads())
             self.display.say(f"{staff}, {config.training.dtype}")
@@ -100,24 +136,51 @@ class Trainer:
             model.load_state_dict(journal.model)
         try:
             network = self._train(model, comm, journal)
+            self._share_buffers(network, comm)
         finally:
             journal.close()  # the record shows what led to a failure, too
         summary = None
         if comm.rank == 0:
-            judgement = self._judgement(network) if network and self.dataset.classes else None
-            write_gallery(self.folder.path, self.dataset, model, judgement, dtype, config.training.seed)
+            judgement = self._judgement(network) if network and self._classifies else None
+            if self.folder:
+                write_gallery(self.folder.path, self.dataset, model, judgement, dtype, config.training.seed)
             error = judgement.error if judgement else None
             searches = find(config.parallel.strategy).searches
             work = {} if searches else works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
-            summary = write_results(self.folder, config, model, network, tasks, error, time.monotonic() - began)
-        self._living(comm).barrier()
+            lost = self._test_loss(network) if network else {}
+            seconds = time.monotonic() - began
+            summary = write_results(self.folder, config, model, network, tasks, error, seconds) | lost
+        living = self._living(comm)
+        living.barrier()
+        self.parts.finished(living, model, network, summary)
         return summary
+
+    @property
+    def _classifies(self) -> bool:
+        return self.dataset.classes > 0 and self.parts.classifies
+
+    @property
+    def _tells_time(self) -> bool:
+        return self.config.run.verbose or self.config.run.tensorboard or bool(self.parts.records)
+
+    def _records(self) -> list[Record]:
+        """What rank 0 tells the course to, beside the record itself."""
+        drawn = self.config.run.tensorboard and self.folder
+        return [*self.parts.records, *([EventFiles(drawn.events, drawn.steps)] if drawn else [])]
 
     def _living(self, comm: Communicator) -> Communicator:
         """Those of `comm` that live, where the others go on without the dead; else all."""
         serving = servers(self.config)
         return survivors(comm, serving) if serving else comm
+
+    def _share_buffers(self, network: nn.Module | None, comm: Communicator) -> None:
+        """Give everybody the buffers (running statistics) of the first worker: those of a server saw no examples."""
+        buffers = [] if network is None else list(network.buffers())
+        if buffers:
+            living = self._living(comm)
+            for buffer in buffers:
+                living.broadcast(buffer.view(-1).view(torch.uint8), root=servers(self.config))
 
     def _train(self, model: nn.Module, comm: Communicator, journal: RunJournal) -> nn.Module | None:
         """Train `model`; return what classifies in the end, or None for an unsupervised run."""
@@ -160,7 +223,7 @@ class Trainer:
         """Back-propagation of the cross-entropy, stopped by the RMS error where that is asked for."""
         options = self.config
         watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
-        if self.watched and comm.rank == 0:
+        if self.watched and comm.rank == 0 and self._classifies:
             journal.test_error = partial(self._test_error, network)
         outputs = options.model.outputs
         objective = back_propagation(
@@ -168,12 +231,13 @@ class Trainer:
             outputs=outputs,
             penalty=options.training.penalty if name == TRAINING else 0.0,
             precision=options.training.precision,
+            loss=self.parts.loss,
         )
         task = Task(
             self.staged(objective, name, comm),
             part,
             stopping,
-            seed=supervised_seed(options, part.rank),
+            seed=supervised_seed(options.training.seed, part.rank),
             name=name,
             restored=journal.restored(name),
             monitor=journal,
@@ -192,6 +256,13 @@ class Trainer:
             network, self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
         )
 
+    def _test_loss(self, network: nn.Module) -> dict[str, float]:
+        """Where a program gives a loss of its own."""
+        if self.parts.loss is None:
+            return {}
+        batches = self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
+        return {"test_loss": mean_loss(network, self.parts.loss, batches)}
+
     def _shard(self, comm: Communicator, batch_size: int) -> Shard:
         options, serving = self.config.training, servers(self.config)
         dtype = weight_dtype(options.precision)
@@ -208,6 +279,8 @@ def check(config: Config, dataset: Dataset) -> None:
     t, f = config.training, config.finetuning
     examples = len(dataset.train)
     batch = batch_size(config, examples)
+    if config.run.tensorboard:
+        check_tensorboard()
     check_sharding(examples, config.parallel.workers, batch)
     training_strategy(config)
     training_stopping(t)

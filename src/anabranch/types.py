@@ -7,7 +7,9 @@ from torch import Tensor
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One minibatch: `x` [batch, features] floating point, `y` [batch] int64 or None where there are no labels."""
+    """One minibatch: `x` [batch, features] floating point, `y` [batch] int64 (classes), [batch, …] floating point
+    (targets of a regression), or None where there are no labels.
+    """
 
     x: Tensor
     y: Tensor | None = None

@@ -297,7 +297,7 @@ def test_training_does_not_wait_for_what_it_has_no_use_for(tmp_path: Path) -> No
 def test_unforeseen_errors_are_one_sentence_too(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("anabranch.cli.train.load", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr("anabranch.session.load", lambda *_, **__: 1 / 0)
     arguments = ["train", "--out", str(tmp_path / "run")]
     assert main(arguments) == 1
     said = capsys.readouterr().err

@@ -11,16 +11,16 @@ LOSSES = st.floats(allow_nan=False)
 KINDS = st.sampled_from(Kind)
 
 
-@given(st.builds(Ask, KINDS, EXACT, EXACT, EXACT, LOSSES, EXACT, EXACT))
+@given(st.builds(Ask, KINDS, EXACT, EXACT, EXACT, LOSSES, EXACT, EXACT, LOSSES))
 def test_a_request_comes_back(ask: Ask) -> None:
     x = ask.tensor()
     back = Ask.read(x)
     assert Ask.room().shape == x.shape
-    assert (x.dtype, x.shape) == (torch.float64, (7,))
+    assert (x.dtype, x.shape) == (torch.float64, (8,))
     assert back == ask
     whole = (back.kind, back.piece, back.version, back.examples, back.taken, back.stop)
     assert all(type(number) is int for number in whole)
-    assert type(back.loss) is float
+    assert type(back.loss) is type(back.waiting) is float
 
 
 @given(st.builds(Answer, EXACT, EXACT, EXACT, EXACT))
@@ -36,9 +36,9 @@ def test_the_last_word_comes_back(final: Final) -> None:
 
 
 def test_fields_have_their_places() -> None:
-    assert Ask(Kind.PUSH, 2, 3, 4, 0.5, 6, 7).tensor().tolist() == [1, 2, 3, 4, 0.5, 6, 7]
+    assert Ask(Kind.PUSH, 2, 3, 4, 0.5, 6, 7, 0.25).tensor().tolist() == [1, 2, 3, 4, 0.5, 6, 7, 0.25]
     assert Answer(1, 2, 3, 4).tensor().tolist() == [1, 2, 3, 4]
-    assert Ask(Kind.REST, piece=True).tensor().tolist() == [4, 1, 0, 0, 0, 0, 0]
+    assert Ask(Kind.REST, piece=True).tensor().tolist() == [4, 1, 0, 0, 0, 0, 0, 0]
 
 
 def test_tags_differ() -> None:

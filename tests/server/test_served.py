@@ -6,8 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from tasks import Books as Record
-from tasks import Quadratic, make_shard
 from torch import Tensor
 
 from anabranch.comm import RankDied, SimulatedCommunicator, SimulatedWorld
@@ -24,6 +22,8 @@ from anabranch.server.transport import FINISHED, Heard, Note
 from anabranch.server.update import Add, Descend, Put, Update
 from anabranch.strategies import Downpour, FixedEpochs, Hosting, Task
 from anabranch.strategies.shard import SERVES
+from anabranch.testing.tasks import Books as Record
+from anabranch.testing.tasks import Quadratic, make_shard
 from anabranch.types import Batch
 
 P = 6

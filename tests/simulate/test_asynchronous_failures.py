@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from tasks import make_shard, rbm
 from torch import Tensor
 
 from anabranch.cluster import Cluster, Failure, Link, Load, Network, Nodes, Speed
@@ -16,6 +15,7 @@ from anabranch.optim import Rule
 from anabranch.simulate.stage import Stage
 from anabranch.strategies import Downpour, Elastic, EpochReport, FetchAdd, FixedEpochs, Hosting, Silent, Strategy, Task
 from anabranch.strategies.shard import SERVES
+from anabranch.testing.tasks import make_shard, rbm
 
 EXAMPLES, EPOCHS, NAME = 60, 3, "layer"
 KINDS = ("die", "hang", "slow", "lose")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from tasks import make_shard, rbm
 from torch import Tensor
 
 from anabranch.cluster import Cluster, Failure, Link, Load, Network, Nodes, Speed
@@ -15,6 +14,7 @@ from anabranch.optim import Rule
 from anabranch.simulate.stage import Stage
 from anabranch.strategies import EpochReport, FixedEpochs, Silent, Strategy, Task, strategy
 from anabranch.strategies.catalogue import Options
+from anabranch.testing.tasks import make_shard, rbm
 
 SCHEDULES, EXAMPLES, EPOCHS = 1000, 60, 2
 KINDS = ("die", "hang", "slow", "lose")

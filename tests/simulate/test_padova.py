@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from anabranch.cli.train import fitted
 from anabranch.cluster import load_cluster
 from anabranch.config import PRESETS, Config, updated
 from anabranch.data import Dataset, Examples
 from anabranch.progress import Silence
+from anabranch.session import fitted
 from anabranch.simulate.plan import make_stage
 from anabranch.simulate.timing import Timing, timed_tasks
 

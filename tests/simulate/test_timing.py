@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 import torch
 
-from anabranch.cli.train import fitted, train_here
 from anabranch.cluster import Cluster, Failure, Link, Network, Nodes, Speed, Straggling
 from anabranch.comm.ledger import Account
 from anabranch.config import Config, updated
@@ -16,6 +15,7 @@ from anabranch.errors import PeerLost, UsageError
 from anabranch.progress import Silence
 from anabranch.runfolder import RunFolder
 from anabranch.seeding import generator
+from anabranch.session import fitted, train_here
 from anabranch.simulate.plan import make_stage
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.timing import Lengths, Timing, timed_tasks

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-from tasks import Books, classifier, examples, pcd, quadratic, rbm, train
 
 from anabranch.comm.base import Communicator
 from anabranch.errors import DivergedError, Interrupted, UsageError
@@ -21,6 +20,7 @@ from anabranch.strategies import (
     strategy,
 )
 from anabranch.strategies.catalogue import Options
+from anabranch.testing.tasks import Books, classifier, examples, pcd, quadratic, rbm, train
 
 RULE = Rule("sgd", learning_rate=0.1)
 WINDOW, RANKS, HASHED = Hosting(), Hosting("ranks", 1), Hosting("ranks", 2, "hashed")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import torch
-from tasks import Books, classifier, make_shard, pcd, quadratic, rbm, train
 from torch import Tensor
 
 from anabranch.comm import SimulatedWorld
@@ -30,6 +29,7 @@ from anabranch.strategies.elastic import stretch
 from anabranch.strategies.own_pace.plan import Plan
 from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.own_pace.run import asynchronous
+from anabranch.testing.tasks import Books, classifier, make_shard, pcd, quadratic, rbm, train
 from anabranch.types import Batch, Step
 
 RANKS = Hosting("ranks", 1)

@@ -1,14 +1,21 @@
-"""What every catalogued strategy whose workers go in step must do."""
+"""What every catalogued strategy whose workers go in step must do: `anabranch.testing`, and what only we demand."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import pytest
 import torch
-from tasks import classifier, examples, pcd, quadratic, train
+from torch import Tensor
 
 from anabranch.comm.base import Communicator
-from anabranch.errors import Interrupted, UsageError
+from anabranch.errors import CommunicationError, UsageError
 from anabranch.optim import Rule
-from anabranch.strategies import EpochReport, FixedEpochs, Hosting, Silent, Strategy, TaskState, strategy
+from anabranch.strategies import Averaging, Downpour, Hosting, Strategy, Task, strategy
 from anabranch.strategies.catalogue import Options
+from anabranch.testing import CHECKS, BrokenContract, check_strategy
+from anabranch.testing.contract import OBJECTIVES, RULE, RULES, check_resumes_on
+from anabranch.testing.tasks import classifier, train
+from anabranch.types import Step
 
 CASES: list[tuple[str, int | None]] = [
     ("allreduce", None),
@@ -26,7 +33,6 @@ CASES: list[tuple[str, int | None]] = [
     ("post-local", 3),
     ("sampled-averaging", None),
 ]
-RULE = Rule("sgd", learning_rate=0.1, momentum=0.5)
 
 
 def build(case: tuple[str, int | None], rule: Rule = RULE) -> Strategy:
@@ -34,69 +40,24 @@ def build(case: tuple[str, int | None], rule: Rule = RULE) -> Strategy:
     return strategy(name, rule, Options(every))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("check", [name for name in CHECKS if name != "resumes"])
 @pytest.mark.parametrize("case", CASES)
-def test_it_converges_on_a_quadratic_and_replicas_agree(case: tuple[str, int | None], workers: int) -> None:
-    # Replicas that are averaged once in 40 epochs have a minimum each; the mean of those is the minimum of the whole.
-    outcomes = train(build(case), workers, stopping=FixedEpochs(40))
-    target = examples().features.mean(0)
-    for outcome in outcomes:
-        assert torch.equal(outcome.weights, outcomes[0].weights)
-        assert outcome.errors == outcomes[0].errors
-    assert float((outcomes[0].weights - target).abs().max()) < 0.1
+def test_it_keeps_the_contract(case: tuple[str, int | None], check: str) -> None:
+    CHECKS[check](build(case))
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
 @pytest.mark.parametrize("case", CASES)
-def test_it_repeats_under_a_seed(case: tuple[str, int | None]) -> None:
-    first, second = (train(build(case), 3, pcd) for _ in range(2))
-    assert torch.equal(first[0].weights, second[0].weights)
-    assert first[0].errors == second[0].errors
+@pytest.mark.parametrize("rule", RULES)
+def test_stopped_and_resumed_it_ends_with_the_same_bits(case, objective, rule) -> None:  # type: ignore[no-untyped-def]
+    check_resumes_on(build(case, rule), objective)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_every_rank_takes_the_same_number_of_steps(case: tuple[str, int | None]) -> None:
+def test_every_rank_takes_as_many_steps_as_it_has_batches(case: tuple[str, int | None]) -> None:
     outcomes = train(build(case), 7, classifier)  # 60 examples: shards of 9 and 8
     steps = 5 if case[0] == "sampled-averaging" else 2  # line searches, or batches
     assert {len(outcome.losses) for outcome in outcomes} == {3 * steps}
-
-
-class Keeper(Silent):
-    """Asks to stop after so many epochs, and keeps the checkpoint."""
-
-    def __init__(self, stop_after: int) -> None:
-        self.stop_after, self.saved, self.reports = stop_after, TaskState(), 0
-
-    def on_epoch(self, report: EpochReport) -> None:
-        self.reports += 1
-
-    def stop_signal(self) -> int:
-        return 2 if self.reports + 1 == self.stop_after else 0
-
-    def save(self, state: TaskState, comm: Communicator) -> None:
-        tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
-        self.saved = TaskState(state.errors, state.steps, tensors)
-
-
-@pytest.mark.parametrize("objective", [quadratic, pcd, classifier])
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("rule", [RULE, Rule("adam", 0.01), Rule("sgd", 0.1, 0.9, 0.5, 2, "cosine", 5)])
-def test_stopped_and_resumed_it_ends_with_the_same_bits(case, objective, rule) -> None:  # type: ignore[no-untyped-def]
-    """One rank alone is asked to stop; all stop, and go on as if nothing had been."""
-    stopping = FixedEpochs(5)
-    unbroken = train(build(case, rule), 3, objective, stopping=stopping)
-    keepers = [Keeper(3 if rank == 1 else 0) for rank in range(3)]
-    with pytest.raises(Interrupted) as caught:
-        train(build(case, rule), 3, objective, stopping=stopping, journals=list(keepers))
-    assert caught.value.exit_code == 130
-    saved = [keeper.saved for keeper in keepers]
-    assert [len(state.errors) for state in saved] == [3, 3, 3]
-    resumed = train(build(case, rule), 3, objective, stopping=stopping, restored=saved)
-    for after, before in zip(resumed, unbroken, strict=True):
-        assert torch.equal(after.weights, before.weights)
-        assert after.errors == before.errors
-        assert after.losses == before.losses[-len(after.losses) :]
-        if case[0] != "sampled-averaging":  # whose searches may end early
-            assert len(after.losses) == len(before.losses) * 2 // 5
 
 
 def test_unknown_strategies_suggest_the_nearest() -> None:
@@ -119,3 +80,73 @@ def test_options_of_another_strategy_are_refused() -> None:
         strategy("averaging", RULE, Options(hosting=Hosting("ranks", 2)))
     with pytest.raises(UsageError, match="not every 0"):
         strategy("averaging", RULE, Options(0))
+
+
+# --- breaches: strategies that do what they must not
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Gradient averaging, with one thing wrong."""
+
+    how: str
+    rule: Rule = RULE
+
+    def run(self, task: Task, comm: Communicator) -> Iterator[Step]:
+        w = task.objective.weights
+        if self.how != "never kept":
+            task.keep("weights", w)
+        optimizer = self.rule.build(w) if self.how == "own optimizer" else task.optimizer(self.rule, w)
+        for batches in task.epochs(comm):
+            for batch in batches:
+                loss, g = task.objective.gradient(batch)
+                self._exchange(g, comm)
+                optimizer.step(g)
+                if self.how == "chance":
+                    noise = torch.rand(())
+                    comm.broadcast(noise, root=0)
+                    w.add_(noise, alpha=1e-6)
+                if self.how == "silent":
+                    yield Step(0, 0, loss, len(batch))
+                elif self.how != "no steps":
+                    yield task.step(loss, batch)
+                else:
+                    task.step(loss, batch)
+
+    def _exchange(self, g: Tensor, comm: Communicator) -> None:
+        if self.how == "sum of the first":
+            comm.broadcast(g, root=0)
+        elif self.how == "one stays away" and comm.rank == 1:
+            return
+        elif self.how != "alone":
+            comm.allreduce(g, op="mean")
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ("alone", "ranks 0 and 1 end with weights that differ by up to .*: end with the same weights"),
+        ("sum of the first", r"on \d workers it ends .* from the minimum of a quadratic"),
+        ("chance", "two runs under one seed end with different bits"),
+        ("own optimizer", "make optimizers by task.optimizer"),
+        ("never kept", "give every tensor that lives longer than an epoch to task.keep"),
+        ("no steps", r"its ranks yield \[0, 0, 0, 0, 0, 0, 0\] steps in three epochs"),
+    ],
+)
+def test_a_breach_is_a_sentence(how: str, sentence: str) -> None:
+    with pytest.raises(BrokenContract, match=sentence):
+        check_strategy(Broken(how))
+
+
+def test_ranks_that_do_not_meet_are_named() -> None:
+    with pytest.raises(CommunicationError, match=r"on rank 0 but allreduce .* on rank 1: make all ranks call the same"):
+        check_strategy(Broken("one stays away"))
+
+
+def test_the_whole_contract_at_once() -> None:
+    check_strategy(Averaging(every=4))
+
+
+def test_workers_at_their_own_pace_have_another_contract() -> None:
+    with pytest.raises(UsageError, match="Downpour lets workers go at their own pace"):
+        check_strategy(Downpour())

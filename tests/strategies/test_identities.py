@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tasks import classifier, examples, make_shard, pcd, quadratic, rbm, train
 
 from anabranch.objectives import Objective
 from anabranch.optim import Rule
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Allreduce, Averaging, Strategy
+from anabranch.testing.tasks import classifier, examples, make_shard, pcd, quadratic, rbm, train
 
 MOMENTUM = Rule("sgd", learning_rate=0.1, momentum=0.9)
 PLAIN = Rule("sgd", learning_rate=0.1)

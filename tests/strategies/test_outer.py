@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tasks import Quadratic, classifier, pcd, quadratic, rbm, train
 
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -14,6 +13,7 @@ from anabranch.objectives import Objective
 from anabranch.optim import Rule
 from anabranch.strategies import BMUF, Averaging, DiLoCo, FixedEpochs, Shard, Strategy, Task, strategy
 from anabranch.strategies.catalogue import Options
+from anabranch.testing.tasks import Quadratic, classifier, pcd, quadratic, rbm, train
 
 HALF = Rule("sgd", learning_rate=0.5)  # a step goes half of the way from W to the worker's one example
 MOMENTUM = Rule("sgd", learning_rate=0.1, momentum=0.9)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from tasks import classifier, make_shard, pcd, quadratic, rbm, train
 
 from anabranch.comm.base import Communicator
 from anabranch.errors import UsageError
@@ -22,6 +21,7 @@ from anabranch.strategies import (
     strategy,
 )
 from anabranch.strategies.catalogue import Options
+from anabranch.testing.tasks import classifier, make_shard, pcd, quadratic, rbm, train
 
 RULE = Rule("sgd", learning_rate=0.1, momentum=0.9)
 OBJECTIVES = [quadratic, rbm, pcd, classifier]

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tasks import Books, Quadratic, examples, make_shard
 from torch import Tensor
 
 from anabranch.comm import SimulatedCommunicator, SimulatedWorld
@@ -18,6 +17,7 @@ from anabranch.pretrain import propagate
 from anabranch.seeding import generator
 from anabranch.strategies import Downpour, FixedEpochs, Hosting, Shard, Task
 from anabranch.strategies.shard import Rows
+from anabranch.testing.tasks import Books, Quadratic, examples, make_shard
 from anabranch.types import Batch
 
 SEED = 4

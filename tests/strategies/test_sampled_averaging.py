@@ -4,12 +4,12 @@ from functools import partial
 
 import pytest
 import torch
-from tasks import Quadratic, classifier, examples, make_shard, quadratic, rbm, train
 
 from anabranch.errors import UsageError
 from anabranch.optim import Rule, minimise
 from anabranch.strategies import SampledAveraging, strategy
 from anabranch.strategies.catalogue import Options
+from anabranch.testing.tasks import Quadratic, classifier, examples, make_shard, quadratic, rbm, train
 from anabranch.types import Batch
 
 SAME = SampledAveraging(draws="same")

@@ -18,14 +18,14 @@ Table = dict[tuple[str, int], float]
 
 def collectives(comm: Communicator) -> Table:
     """The median time of each operation for each size, begun together. Collective."""
-    table = {("barrier", 0): _seconds(comm, comm.barrier, 0)}
+    table = {("barrier", 0): operation_seconds(comm, comm.barrier, 0)}
     for size in SIZES:
         x = torch.zeros(size // 4)
-        table["allreduce", size] = _seconds(comm, lambda x=x: comm.allreduce(x), size)  # type: ignore[misc]
-        table["broadcast", size] = _seconds(comm, lambda x=x: comm.broadcast(x, 0), size)  # type: ignore[misc]
+        table["allreduce", size] = operation_seconds(comm, lambda x=x: comm.allreduce(x), size)  # type: ignore[misc]
+        table["broadcast", size] = operation_seconds(comm, lambda x=x: comm.broadcast(x, 0), size)  # type: ignore[misc]
         if size * comm.size <= MOST_GATHERED:
             out = torch.zeros(comm.size * len(x))
-            table["allgather", size] = _seconds(comm, lambda x=x, out=out: comm.allgather(x, out), size)  # type: ignore[misc]
+            table["allgather", size] = operation_seconds(comm, lambda x=x, out=out: comm.allgather(x, out), size)  # type: ignore[misc]
     return table
 
 
@@ -52,7 +52,7 @@ def _table(operation: str, found: Mapping[tuple[str, int], float], ranks: int) -
     return Measured(operation, ranks, sizes, times)
 
 
-def _seconds(comm: Communicator, operation: Callable[[], None], size: int) -> float:
+def operation_seconds(comm: Communicator, operation: Callable[[], None], size: int) -> float:
     """The median over the repetitions of the slowest rank's time."""
     operation()
     times = torch.zeros(repeats(size), dtype=torch.float64)

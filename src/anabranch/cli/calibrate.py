@@ -19,7 +19,6 @@ from anabranch.calibrate.fit import fit
 from anabranch.calibrate.links import add_bandwidth
 from anabranch.calibrate.program import COARSE, THOROUGH, Say, Thoroughness, computing, talking
 from anabranch.calibrate.report import about, sentences
-from anabranch.cli.train import make_ready
 from anabranch.cluster import load_cluster, to_toml
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -29,6 +28,7 @@ from anabranch.files import make_folder, write_text
 from anabranch.launch import cores, find_mpirun, own_rank, run_mpirun, started_ranks
 from anabranch.objectives import Precision
 from anabranch.progress import Silence, make_display
+from anabranch.session import make_ready
 
 DESCRIPTION = """\
 Measure how fast this machine trains and how fast its ranks talk, and write that as a cluster file for

@@ -16,7 +16,6 @@ from rich.text import Text
 from anabranch.autodtype import decided
 from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
 from anabranch.cli.pages import write_page
-from anabranch.cli.train import fitted, load_data, with_dtype
 from anabranch.cluster import load_cluster
 from anabranch.compare.cells import tuning_cell
 from anabranch.compare.ranking import verdict
@@ -33,8 +32,10 @@ from anabranch.experiments.course import Course
 from anabranch.experiments.runner import Runner
 from anabranch.files import make_folder, write_json
 from anabranch.launch import cores, find_mpirun, started_ranks
-from anabranch.progress import counted, make_display
+from anabranch.progress import make_display
+from anabranch.session import fitted, load_data, with_dtype
 from anabranch.signals import StopFlag
+from anabranch.wording import counted
 
 TERMS = "terms.json"
 STRATEGIES = "allreduce,averaging,downpour,easgd"

@@ -11,10 +11,21 @@ from collections.abc import Callable, Sequence
 
 from anabranch import __version__
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
+from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
-COMMANDS = ("train", "simulate", "compare", "calibrate", "reproduce", "report")
+COMMANDS = (
+    "train",
+    "simulate",
+    "compare",
+    "reproduce",
+    "report",
+    "evaluate",
+    "sample",
+    "export",
+    "calibrate",
+    "doctor",
+)
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -23,6 +34,12 @@ Distributed neural-network training: the algorithms of the literature, simulated
   anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
   anabranch report       a page with charts about what is in a folder, or about several runs
+
+  anabranch evaluate     a trained model's error, class by class, on its test part or on other data
+  anabranch sample       pictures that a trained deep belief network dreams up, of one class if you like
+  anabranch export       a trained model for plain PyTorch, or as ONNX
+
+  anabranch doctor       what Anabranch finds on this machine, what is wrong, and what to do about it
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -36,7 +53,6 @@ Begin with:  anabranch train                                a deep belief networ
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    end_with_parent()
     try:
         return _command(arguments)
     except AnabranchError as error:
@@ -62,7 +78,8 @@ def _command(arguments: list[str]) -> int:
     name, *rest = arguments
     if name not in COMMANDS:
         raise unknown_name("command", name, COMMANDS)
-    # Imported when needed: `--help` and `report` should not wait for torch, nor `train` for what others draw with.
+    # Imported when needed: neither `--help` nor `report` should wait for torch, nor `train` for what others draw with,
+    # nor `doctor` for what may be broken.
     main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
     return main(rest)
 

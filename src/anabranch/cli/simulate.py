@@ -12,7 +12,6 @@ from rich.console import Console
 from anabranch.cli.options import SimulateArguments, as_config, parse
 from anabranch.cli.pages import write_page
 from anabranch.cli.study import Outcome, learn, time_alone
-from anabranch.cli.train import fitted, load_data, with_dtype
 from anabranch.cluster import Cluster, load_cluster, to_toml
 from anabranch.comm.ledger import Ledger
 from anabranch.config import Config, tables
@@ -23,6 +22,7 @@ from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
 from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder, default_path, saved_config
+from anabranch.session import fitted, load_data, with_dtype
 from anabranch.simulate.pictures import draw_sweep, draw_timeline
 from anabranch.simulate.plan import make_stage
 from anabranch.simulate.relative import Row, relative

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anabranch.checkpoint import load_world
-from anabranch.cli.train import first_result, prepare, train_here
+from anabranch.cli.train import prepare
 from anabranch.comm.ledger import Ledger
 from anabranch.config import Config
 from anabranch.data import Dataset
@@ -17,6 +17,7 @@ from anabranch.launch import cores
 from anabranch.objectives.base import weight_dtype
 from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder
+from anabranch.session import first_result, train_here
 from anabranch.simulate.relative import FINISHED, Row
 from anabranch.simulate.rows import learning_row, seconds_to_target, timing_row
 from anabranch.simulate.stage import Stage

@@ -9,7 +9,7 @@ Not here: optimizers, averaging policy, staleness, metrics, launching, a global 
 
 import enum
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 from torch import Tensor
 
@@ -171,4 +171,21 @@ class Communicator(Protocol):
 
     def clock(self) -> float:
         """Seconds since this world began: wall-clock seconds on MPI, virtual seconds when simulated."""
+        ...
+
+
+class Spent(NamedTuple):
+    """What one rank's seconds have gone to since its world began, by the world's clock."""
+
+    working: float
+    waiting: float | None
+    """For others, and for bytes; None where a world cannot tell."""
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """A communicator that knows what its rank's time has gone to."""
+
+    def spent(self) -> Spent:
+        """So far, by this rank, in all communicators of the family."""
         ...

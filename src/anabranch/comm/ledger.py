@@ -75,6 +75,11 @@ class Ledger:
         sums = [self._sums[kind] for kind in KINDS]
         return [Account(*row) for row in zip(self._clocks, *sums, self._sent, strict=True)]
 
+    def account(self, rank: int) -> Account:
+        """Of one rank."""
+        computing, waiting, communicating = (self._sums[kind][rank] for kind in KINDS)
+        return Account(self._clocks[rank], computing, waiting, communicating, self._sent[rank])
+
     def close(self) -> None:
         """Put the spans that might still have grown to the others. No more may follow."""
         left = sorted((span for span in self._open if span), key=lambda span: (span.end, span.rank))

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from anabranch.comm import checks, records
-from anabranch.comm.base import Feature, Json, Op, Request, Window
+from anabranch.comm.base import Feature, Json, Op, Request, Spent, Window
 from anabranch.comm.mpi_buffers import buffer
 from anabranch.comm.mpi_failures import Failures, ulfm_is_live
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_receive import Receiver
 from anabranch.comm.mpi_reduce import Reducer
-from anabranch.comm.mpi_request import Expected, start_sending
+from anabranch.comm.mpi_request import Expected, Stood, start_sending
 from anabranch.comm.mpi_shared import open_shared
 from anabranch.comm.mpi_window import open_window
 from anabranch.errors import Unsupported
@@ -28,14 +28,17 @@ R = TypeVar("R")
 def _translated(
     method: Callable[Concatenate["MpiCommunicator", P], R],
 ) -> Callable[Concatenate["MpiCommunicator", P], R]:
-    """`method`, with MPI's exceptions turned into Anabranch's."""
+    """`method`, with MPI's exceptions turned into Anabranch's, and its time counted."""
 
     @wraps(method)
     def translated(self: "MpiCommunicator", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        began = time.monotonic()
         try:
             return method(self, *args, **kwargs)
         except MPI.Exception as error:
             raise self._failures.translate(error) from error
+        finally:
+            self._stood.seconds += time.monotonic() - began
 
     return translated
 
@@ -47,15 +50,15 @@ class MpiCommunicator:
     depend on the MPI library and the number of elements.
     """
 
-    def __init__(self, mpi_comm: MPI.Intracomm, ordered: bool = True) -> None:
+    def __init__(self, mpi_comm: MPI.Intracomm, ordered: bool = True, stood: Stood | None = None) -> None:
         self.rank = mpi_comm.Get_rank()
         self.size = mpi_comm.Get_size()
         self._comm = mpi_comm
         self._ordered = ordered
-        self._began = time.monotonic()
+        self._began, self._stood = time.monotonic(), stood or Stood()
         self._reducer = Reducer(mpi_comm, ordered)
         self._failures = Failures(mpi_comm, ulfm_is_live())
-        self._expected = Expected(mpi_comm, self._failures)
+        self._expected = Expected(mpi_comm, self._failures, self._stood)
         self._receiver = Receiver(mpi_comm, self._failures, self._expected)
         self.provides = self._find_features()
 
@@ -67,6 +70,10 @@ class MpiCommunicator:
     def clock(self) -> float:
         """Wall-clock seconds since the first communicator of this family was made."""
         return time.monotonic() - self._began
+
+    def spent(self) -> Spent:
+        """Wall-clock seconds. Waiting is the time within operations, transfers and additions included."""
+        return Spent(self.clock() - self._stood.seconds, self._stood.seconds)
 
     @_translated
     def allreduce(self, x: Tensor, op: Op = "sum") -> None:
@@ -127,7 +134,7 @@ class MpiCommunicator:
     def isend(self, x: Tensor, to: int, tag: int = 0) -> Request:
         """As `send`, which goes on while this rank computes. Write `x` again only when it is done."""
         checks.check_send(x, self.rank, self.size, to, tag)
-        return start_sending(self._comm, x, to, tag, self._failures)
+        return start_sending(self._comm, x, to, tag, self._failures, self._stood)
 
     @_translated
     def irecv(self, out: Tensor, source: int, tag: int = 0) -> Request:
@@ -215,7 +222,7 @@ class MpiCommunicator:
         return self._relative(MPI.Intracomm(self._comm.Shrink()))
 
     def _relative(self, mpi_comm: MPI.Intracomm) -> "MpiCommunicator":
-        relative = MpiCommunicator(mpi_comm, self._ordered)
+        relative = MpiCommunicator(mpi_comm, self._ordered, self._stood)
         relative._began = self._began
         return relative
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from typing import Protocol
 
 import torch
@@ -18,6 +19,13 @@ from anabranch.errors import CommunicationError
 _SPINS = 300  # polls without a sleep
 _BURST = 100  # polls between naps, about 0.1 ms: a large message may need hundreds of the sender too
 _NAP = 0.0002  # seconds between bursts from then on: MPI's own wait would keep a core busy that others compute on
+
+
+@dataclass
+class Stood:
+    """How long a rank has stood still in operations, in seconds; one for a communicator and all its relatives."""
+
+    seconds: float = 0.0
 
 
 class _Transfer(Protocol):
@@ -38,8 +46,8 @@ class MpiRequest:
     When it has failed, each call raises the same error.
     """
 
-    def __init__(self, transfer: _Transfer, turn: threading.Lock, failures: Failures) -> None:
-        self._transfer = transfer
+    def __init__(self, transfer: _Transfer, turn: threading.Lock, failures: Failures, stood: Stood) -> None:
+        self._transfer, self._stood = transfer, stood
         self._turn = turn  # MPI forbids two threads to test one request at once
         self._failures = failures
         self._over = False
@@ -72,6 +80,13 @@ class MpiRequest:
 
     def wait(self) -> None:
         """Return when it has ended. Raises as `done`."""
+        began = time.monotonic()
+        try:
+            self._wait()
+        finally:
+            self._stood.seconds += time.monotonic() - began
+
+    def _wait(self) -> None:
         polls = 0
         while not self.done():
             polls += 1
@@ -154,9 +169,9 @@ class Expected:
     beyond its end. So each message is looked at first, and the receive gets it that was started first.
     """
 
-    def __init__(self, comm: MPI.Comm, failures: Failures) -> None:
+    def __init__(self, comm: MPI.Comm, failures: Failures, stood: Stood) -> None:
         self._comm = comm
-        self._failures = failures
+        self._failures, self._stood = failures, stood
         self._queues: dict[tuple[int, int], deque[_Receiving]] = {}
         self._turn = threading.Lock()  # one for all, for a receive is looked after by those that come after it
 
@@ -166,7 +181,7 @@ class Expected:
         receiving = _Receiving(self, self._comm, out, source, tag)
         with self._turn:
             self._queues.setdefault((source, tag), deque()).append(receiving)
-        return MpiRequest(receiving, self._turn, self._failures)
+        return MpiRequest(receiving, self._turn, self._failures, self._stood)
 
     def claims(self, source: int, tag: int) -> bool:
         """Whether the next message of `source` belongs to a receive that was started before."""
@@ -183,9 +198,9 @@ class Expected:
             self._queues.pop((source, tag), None)
 
 
-def start_sending(comm: MPI.Comm, x: Tensor, to: int, tag: int, failures: Failures) -> MpiRequest:
+def start_sending(comm: MPI.Comm, x: Tensor, to: int, tag: int, failures: Failures, stood: Stood) -> MpiRequest:
     """Send `x` to the rank `to`."""
-    return MpiRequest(_Sending(comm, x, to, tag), threading.Lock(), failures)
+    return MpiRequest(_Sending(comm, x, to, tag), threading.Lock(), failures, stood)
 
 
 class Done:

@@ -8,6 +8,7 @@ A blocking strand switches straight to the next one, not by way of the scheduler
 
 import heapq
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
@@ -35,7 +36,7 @@ class Strand:
 
     __slots__ = (
         *("clock", "dead", "due", "error", "finished", "greenlet"),
-        *("noticed", "rank", "stopped", "stops", "ticket", "turn", "wait"),
+        *("noticed", "rank", "seconds", "stopped", "stops", "ticket", "turn", "wait"),
     )
 
     def __init__(self, rank: int, fate: Fate, clock: float) -> None:
@@ -44,6 +45,7 @@ class Strand:
         self.clock = clock
         self.stops, self.noticed = fate.stops, fate.noticed
         self.turn = 0
+        self.seconds = 0.0
         self.due = math.inf
         self.ticket = 0
         self.wait: Wait | None = None
@@ -81,6 +83,7 @@ class Scheduler:
         self._failure: BaseException | None = None
         self._closing = False
         self._hub = getcurrent()
+        self._since = 0.0  # when the running strand was switched to
 
     def run(self, programs: Sequence[Callable[[], None]]) -> None:
         """Run `programs`, one a strand, to their ends.
@@ -101,6 +104,10 @@ class Scheduler:
         finally:
             self._close()
             modes.restore(before)
+
+    def turn_seconds(self, strand: Strand) -> float:
+        """Real seconds that the running `strand` has run for so far."""
+        return strand.seconds + time.perf_counter() - self._since
 
     def elapse(self, strand: Strand, seconds: float) -> None:
         """Charge `seconds` to the running `strand`, and let those run first that come before it now."""
@@ -162,7 +169,9 @@ class Scheduler:
     def _rest(self, strand: Strand) -> None:
         """Let others run until it is the turn of `strand` again."""
         if (following := self._pop()) is not strand:
+            strand.seconds += time.perf_counter() - self._since
             self._switch(following)
+            self._since = time.perf_counter()
 
     def _stop(self, strand: Strand) -> None:
         """The end of `strand`, which the others learn of only later, or never.
@@ -211,6 +220,7 @@ class Scheduler:
             try:
                 self._hub.switch()
                 modes.restore(before)
+                self._since = time.perf_counter()
                 program()
             except RankDied:
                 self._bury(strand)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from anabranch.comm import checks, records
-from anabranch.comm.base import Feature, Json, Op, Request, Window
+from anabranch.comm.base import Feature, Json, Op, Request, Spent, Window
 from anabranch.comm.costs import Costs, Links, ZeroCosts
 from anabranch.comm.failures import Fate
 from anabranch.comm.group import Call, Group, break_off, meet, meet_survivors, revoke, withdraw
@@ -146,6 +146,13 @@ class SimulatedCommunicator:
     def clock(self) -> float:
         """Virtual seconds since the world began."""
         return self._strand.clock
+
+    def spent(self) -> Spent:
+        """Virtual seconds; or, where nothing costs any, the real ones of this rank's turns."""
+        if isinstance(self._group.links, ZeroCosts):
+            return Spent(self._group.scheduler.turn_seconds(self._strand), None)
+        account = self._group.ledger.account(self._strand.rank)
+        return Spent(account.computing, account.waiting + account.communicating)
 
     def allreduce(self, x: Tensor, op: Op = "sum") -> None:
         """Reduce `x` over all ranks in rank order, in place."""

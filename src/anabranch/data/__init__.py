@@ -7,23 +7,31 @@
 from anabranch.data.checks import check_unit_interval
 from anabranch.data.dataset import Dataset
 from anabranch.data.examples import Examples, in_memory
-from anabranch.data.scaling import Scale
+from anabranch.data.given import Source, as_dataset
+from anabranch.data.parts import Division
+from anabranch.data.scaling import Scale, Scaling, fit
 from anabranch.data.sharding import check_sharding, epoch_batches, shard, shard_length, steps_per_epoch
-from anabranch.data.sources import FORMATS, SOURCES, load
+from anabranch.data.sources import FORMATS, SOURCES, load, load_unscaled
 from anabranch.data.torch_dataset import from_torch
 
 __all__ = [
     "FORMATS",
     "SOURCES",
     "Dataset",
+    "Division",
     "Examples",
     "Scale",
+    "Scaling",
+    "Source",
+    "as_dataset",
     "check_sharding",
     "check_unit_interval",
     "epoch_batches",
+    "fit",
     "from_torch",
     "in_memory",
     "load",
+    "load_unscaled",
     "shard",
     "shard_length",
     "steps_per_epoch",

@@ -11,7 +11,7 @@ _MAPPED_CHUNKS = 64
 
 
 def check_part(examples: Examples, classes: int, what: str) -> None:
-    """Check one part on its own: not empty, as many labels as rows, labels within [0, classes), finite values.
+    """Check one part on its own: not empty, as many labels as rows, classes within [0, classes), finite values.
 
     Memory-mapped features are not read here: `Examples.take` checks them as they are used.
 
@@ -25,7 +25,10 @@ def check_part(examples: Examples, classes: int, what: str) -> None:
         )
     if examples.labels is not None:
         check_count(len(examples), len(examples.labels), what)
-        check_labels(examples.labels, classes, what)
+        if examples.labels.is_floating_point():
+            check_finite(examples.labels.reshape(len(examples), -1), None, f"the targets of {what}")
+        else:
+            check_labels(examples.labels, classes, what)
     if not examples.mapped:
         check_finite(examples.features, None, what)
 

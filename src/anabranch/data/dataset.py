@@ -11,7 +11,8 @@ from anabranch.errors import DataError, UsageError
 class Dataset:
     """Training and test examples of one width. The constructor calls `validate`.
 
-    `classes` is 0 for data without labels; `image_shape` is (height, width) in pixels where a row is an image.
+    `classes` is 0 for data without labels, and where the labels are targets of a regression (floating point);
+    `image_shape` is (height, width) in pixels where a row is an image.
     """
 
     name: str
@@ -51,5 +52,8 @@ class Dataset:
                 f"the {part} part of {self.name} has no labels although {self.classes} classes are expected: "
                 "give labels to both parts or to neither."
             )
-        if self.classes < 1 and examples.labels is not None:
+        if examples.labels is not None and examples.labels.is_floating_point():
+            if self.classes:
+                raise UsageError(f"{self.name} has targets of a regression, but {self.classes} classes: use 0.")
+        elif self.classes < 1 and examples.labels is not None:
             raise UsageError(f"{self.name} has labels, but the number of classes is {self.classes}: use 1 or more.")

@@ -32,7 +32,7 @@ class Examples:
     """
 
     features: Tensor  # [stored, features], any real type; possibly memory-mapped
-    labels: Tensor | None = None  # [n] int64
+    labels: Tensor | None = None  # [n] int64: classes; or [n, …] floating point: targets of a regression
     scale: Tensor = field(default_factory=_one)  # [] or [features] float64
     shift: Tensor = field(default_factory=_zero)  # [] or [features] float64
     mapped: bool = False  # the features lie in a file that nobody has read through yet
@@ -56,7 +56,7 @@ class Examples:
         x = self._bytes(rows, dtype) if self._stores_bytes else self._values(self.features.index_select(0, rows), dtype)
         if self.mapped:
             check_finite(x, rows, "the mapped data")
-        return Batch(x, None if self.labels is None else self.labels.index_select(0, index))
+        return Batch(x, None if self.labels is None else self._targets(self.labels.index_select(0, index), dtype))
 
     def chunks(self, size: int = CHUNK_ROWS, dtype: torch.dtype = torch.float32) -> Iterator[Batch]:
         """All examples in order, at most `size` at a time. Batches may be views of the data: do not write to them.
@@ -89,7 +89,11 @@ class Examples:
         if self._stores_bytes:
             return self.take(torch.arange(start, stop), dtype)
         stored = self.features[start:stop] if self.rows is None else self.features[self.rows[start:stop]]
-        return Batch(self._values(stored, dtype), None if self.labels is None else self.labels[start:stop])
+        labels = None if self.labels is None else self._targets(self.labels[start:stop], dtype)
+        return Batch(self._values(stored, dtype), labels)
+
+    def _targets(self, labels: Tensor, dtype: torch.dtype) -> Tensor:
+        return labels.to(dtype) if labels.is_floating_point() else labels
 
     def _values(self, stored: Tensor, dtype: torch.dtype) -> Tensor:
         converted = stored.to(dtype)

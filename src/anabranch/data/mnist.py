@@ -43,10 +43,18 @@ def mnist_folder() -> Path:
         UsageError: ANABRANCH_DATA names no folder, or no mirror could deliver the files.
     """
     home = data_folder()
-    for folder in [] if home is None else [home / "mnist", home]:
-        if has_idx_files(folder):
-            return folder
-    return download_mnist(Path(pooch.os_cache("anabranch")) / "mnist")
+    own = None if home is None else mnist_in(home)
+    return own or download_mnist(cache())
+
+
+def mnist_in(home: Path) -> Path | None:
+    """The folder with the files in or under `home`; None where there is none."""
+    return next((folder for folder in (home / "mnist", home) if has_idx_files(folder)), None)
+
+
+def cache() -> Path:
+    """Where downloaded files are kept."""
+    return Path(pooch.os_cache("anabranch")) / "mnist"
 
 
 def download_mnist(folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:

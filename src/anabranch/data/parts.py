@@ -9,7 +9,7 @@ from anabranch.data.checks import check_part
 from anabranch.data.dataset import Dataset
 from anabranch.data.examples import Examples
 from anabranch.data.scaling import Scale, fit
-from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor
+from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor, target_tensor
 from anabranch.errors import DataError, UsageError
 from anabranch.seeding import generator
 
@@ -27,26 +27,59 @@ class Parts:
 
 
 def from_arrays(
-    x: Array, y: Array | None, x_test: Array | None, y_test: Array | None, what: str, *, mapped: bool = False
+    x: Array,
+    y: Array | None,
+    x_test: Array | None,
+    y_test: Array | None,
+    what: str,
+    *,
+    mapped: bool = False,
+    regression: bool = False,
 ) -> Parts:
     """Parts from arrays x [n, ...], y [n], x_test [m, ...], y_test [m]; `what` names their origin in messages.
+
+    In a `regression` y is [n, ...], and keeps its values.
 
     Raises:
         DataError: an array holds no real numbers, has a wrong shape or count, or belongs to a missing one.
     """
-    train, image_shape = _part(x, y, what, "", mapped)
+    train, image_shape = _part(x, y, what, "", mapped, regression)
     if x_test is None:
         if y_test is not None:
             raise DataError(f"{what} has test labels but no test features: add x_test or remove y_test.")
         return Parts(train, None, image_shape)
-    test, _ = _part(x_test, y_test, what, "test ", mapped)
+    test, _ = _part(x_test, y_test, what, "test ", mapped, regression)
     return Parts(train, test, image_shape)
 
 
-def _part(x: Array, y: Array | None, what: str, part: str, mapped: bool) -> tuple[Examples, ImageShape]:
+def _part(
+    x: Array, y: Array | None, what: str, part: str, mapped: bool, regression: bool
+) -> tuple[Examples, ImageShape]:
     features, image_shape = feature_tensor(x, f"the {part}feature array of {what}")
-    labels = None if y is None else label_tensor(y, f"the {part}label array of {what}")
+    labels_of = target_tensor if regression else label_tensor
+    labels = None if y is None else labels_of(y, f"the {part}label array of {what}")
     return Examples(features, labels, mapped=mapped), image_shape
+
+
+@dataclass(frozen=True, eq=False)
+class Division:
+    """The parts of a data set, checked and unscaled.
+
+    Attributes:
+        name: of the data set.
+        train: all examples where there is no other part.
+        test: None where the source has no test part of its own and none was to be held out.
+        validation: None where none was to be held out.
+        classes: 0 without labels.
+        image_shape: (height, width) in pixels where a row is an image.
+    """
+
+    name: str
+    train: Examples
+    test: Examples | None
+    validation: Examples | None
+    classes: int
+    image_shape: ImageShape
 
 
 def assemble(
@@ -65,18 +98,40 @@ def assemble(
         DataError: the parts are damaged or do not fit together.
         UsageError: an option is wrong.
     """
+    found = divide(
+        name, parts, seed=seed, test_fraction=test_fraction, classes=classes, validation_fraction=validation_fraction
+    )
+    held_out = found.test if found.validation is None else found.validation
+    assert held_out is not None  # for the type checker: a test fraction was given
+    scaling = fit(scale, found.train)
+    return Dataset(name, scaling.apply(found.train), scaling.apply(held_out), found.classes, found.image_shape)
+
+
+def divide(
+    name: str,
+    parts: Parts,
+    *,
+    seed: int,
+    test_fraction: float | None,
+    classes: int | None = None,
+    validation_fraction: float = 0.0,
+) -> Division:
+    """These parts, checked; where they have no test part, `test_fraction` of them is held out, or none for None.
+
+    Raises:
+        DataError, UsageError: as `assemble`.
+    """
     count = _classes(parts, classes, name)
     check_part(parts.train, count, name if parts.test is None else f"the training part of {name}")
-    if parts.test is None:
-        train, test = split(parts.train, seed, test_fraction)
-    else:
-        check_part(parts.test, count, f"the test part of {name}")
-        train, test = parts.train, parts.test
+    train, test, validation = parts.train, parts.test, None
+    if test is not None:
+        check_part(test, count, f"the test part of {name}")
         _check_both(train, test, name)
+    elif test_fraction is not None:
+        train, test = split(train, seed, test_fraction)
     if validation_fraction:
-        train, test = split(train, seed, validation_fraction, _VALIDATION_STREAM)
-    scaling = fit(scale, train)
-    return Dataset(name, scaling.apply(train), scaling.apply(test), count, parts.image_shape)
+        train, validation = split(train, seed, validation_fraction, _VALIDATION_STREAM)
+    return Division(name, train, test, validation, count, parts.image_shape)
 
 
 def split(examples: Examples, seed: int, fraction: float, stream: int = _SPLIT_STREAM) -> tuple[Examples, Examples]:
@@ -110,7 +165,7 @@ def _classes(parts: Parts, classes: int | None, name: str) -> int:
         raise UsageError(f"the number of classes is {classes}: it must be 1 or more.")
     both = [parts.train] if parts.test is None else [parts.train, parts.test]
     labels = [part.labels for part in both if part.labels is not None and len(part.labels)]
-    if not labels:
+    if not labels or labels[0].is_floating_point():
         if classes is not None:
             raise UsageError(f"{classes} classes were asked for, but {name} has no labels: leave classes out.")
         return 0

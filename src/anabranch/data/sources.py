@@ -11,7 +11,7 @@ from anabranch.data.dataset import Dataset
 from anabranch.data.idx import load_idx_folder
 from anabranch.data.matlab import load_coursera_digits, load_mat
 from anabranch.data.mnist import data_folder, mnist_folder
-from anabranch.data.parts import Parts, assemble, from_arrays
+from anabranch.data.parts import Division, Parts, assemble, divide, from_arrays
 from anabranch.data.scaling import Scale
 from anabranch.errors import UsageError, unknown_name
 
@@ -43,6 +43,29 @@ def load(
         seed=seed,
         test_fraction=test_fraction,
         scale=scale,
+        classes=classes,
+        validation_fraction=validation_fraction,
+    )
+
+
+def load_unscaled(
+    name_or_path: str,
+    *,
+    seed: int = 0,
+    test_fraction: float | None = None,
+    classes: int | None = None,
+    validation_fraction: float = 0.0,
+) -> Division:
+    """As `load`, for those who scale by themselves. With no `test_fraction` nothing is held out as a test part.
+
+    Raises:
+        UsageError, DataError: as `load`.
+    """
+    return divide(
+        name_or_path,
+        _read(name_or_path),
+        seed=seed,
+        test_fraction=test_fraction,
         classes=classes,
         validation_fraction=validation_fraction,
     )
@@ -92,15 +115,20 @@ def _mnist() -> Parts:
 
 def _coursera_digits() -> Parts:
     home = data_folder()
-    folders = [] if home is None else [home / "coursera_digits", home]
-    for file in (folder / name for folder in folders for name in ("ex4data1_u8.mat", "ex4data1.mat")):
-        if file.is_file():
-            return load_coursera_digits(file)
+    file = None if home is None else coursera_digits_in(home)
+    if file is not None:
+        return load_coursera_digits(file)
     where = "ANABRANCH_DATA is not set" if home is None else f"there is no ex4data1.mat in {home}"
     raise UsageError(
         f"coursera-digits cannot be downloaded, since the course's file has no licensed mirror, and {where}: "
         "set ANABRANCH_DATA to a folder with coursera_digits/ex4data1.mat."
     )
+
+
+def coursera_digits_in(home: Path) -> Path | None:
+    """The course's file in or under `home`; None where it is not there."""
+    folders, names = (home / "coursera_digits", home), ("ex4data1_u8.mat", "ex4data1.mat")
+    return next((file for folder in folders for name in names if (file := folder / name).is_file()), None)
 
 
 SOURCES: dict[str, Callable[[], Parts]] = {

@@ -51,6 +51,19 @@ def label_tensor(array: Array, what: str) -> Tensor:
     return torch.from_numpy(flat.astype(np.int64))
 
 
+def target_tensor(array: Array, what: str) -> Tensor:
+    """Targets of a regression [n, ...], as floating point numbers.
+
+    Raises:
+        DataError: not numbers, or none for each row.
+    """
+    _check_real(array, what)
+    if array.ndim == 0:
+        raise DataError(f"{what} is a single number: targets must be [n] or [n, ...], one entry for each row.")
+    tensor = _tensor(array, what)
+    return tensor if tensor.is_floating_point() else tensor.float()
+
+
 def _check_real(array: Array, what: str) -> None:
     if array.dtype.kind not in "biuf":
         raise DataError(f"{what} holds values of type {array.dtype}: it must hold real numbers.")

@@ -35,13 +35,19 @@ def from_torch(
         UsageError: a data set has no length, or an option is wrong.
         DataError: the items have different shapes, or no whole numbers as labels.
     """
-    x, y = _arrays(train, f"the training part of {name}")
-    x_test, y_test = (None, None) if test is None else _arrays(test, f"the test part of {name}")
+    x, y = arrays_of(train, f"the training part of {name}")
+    x_test, y_test = (None, None) if test is None else arrays_of(test, f"the test part of {name}")
     parts: Parts = from_arrays(x, y, x_test, y_test, name)
     return assemble(name, parts, seed=seed, test_fraction=test_fraction, scale=scale, classes=classes)
 
 
-def _arrays(dataset: TorchDataset[Any], what: str) -> tuple[Array, Array | None]:
+def arrays_of(dataset: TorchDataset[Any], what: str) -> tuple[Array, Array | None]:
+    """The features [n, ...] and labels [n, ...] of all its items; `what` names it in messages.
+
+    Raises:
+        UsageError: it has no length.
+        DataError: it is empty, or its items differ in their shapes.
+    """
     if isinstance(dataset, TensorDataset):
         return _from_tensors(dataset.tensors, what)
     if isinstance(dataset, IterableDataset) or not isinstance(dataset, Sized):
@@ -59,18 +65,19 @@ def _arrays(dataset: TorchDataset[Any], what: str) -> tuple[Array, Array | None]
 def _from_tensors(tensors: tuple[Tensor, ...], what: str) -> tuple[Array, Array | None]:
     if len(tensors) not in (1, 2):
         raise DataError(f"{what} holds {len(tensors)} tensors: it must hold features, or features and labels.")
-    return _array(tensors[0]), _array(tensors[1]) if len(tensors) == 2 else None
+    return array_of(tensors[0]), array_of(tensors[1]) if len(tensors) == 2 else None
 
 
 def _pair(item: Any, index: int, what: str) -> tuple[Array, Array | None]:
     if not isinstance(item, tuple | list):
-        return _array(item), None
+        return array_of(item), None
     if len(item) not in (1, 2):
         raise DataError(f"item {index} of {what} has {len(item)} fields: items must be x or (x, y).")
-    return _array(item[0]), _array(item[1]) if len(item) == 2 else None
+    return array_of(item[0]), array_of(item[1]) if len(item) == 2 else None
 
 
-def _array(value: Any) -> Array:
+def array_of(value: Any) -> Array:
+    """A tensor, or what `numpy.asarray` takes, as an array."""
     if isinstance(value, Tensor):
         value = value.detach().cpu()
         # NumPy has no bfloat16.

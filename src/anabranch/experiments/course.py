@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from anabranch.experiments.cell import Cell, Outcome
-from anabranch.progress import counted
+from anabranch.wording import counted
 
 
 class Course:

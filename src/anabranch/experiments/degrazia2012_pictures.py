@@ -12,7 +12,7 @@ from anabranch.experiments.degrazia2012_tables import (
     pairs,
 )
 from anabranch.experiments.findings import Comparison, Entry, Line, Panel, Picture, averages
-from anabranch.progress import counted
+from anabranch.wording import counted
 
 ERROR, SECONDS = "test error, %", "seconds of pretraining (simulated)"
 

@@ -46,25 +46,29 @@ class DBN(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Mean-field activities of the top layer: [batch, input] to [batch, top]."""
-        for rbm in self.layers:
+        return self.up_to(x, len(self.layers))
+
+    def up_to(self, x: Tensor, layer: int) -> Tensor:
+        """Mean-field activities of the hidden units of the RBM number `layer`: 1 is the lowest, 0 the input itself."""
+        for rbm in self.layers[:layer]:
             x = rbm(x)
         return x
 
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Mean-field pass up and down again: [batch, input] to [batch, input]."""
-        return self.down(self(x), len(self.layers))
-
-    def down(self, h: Tensor, layer: int) -> Tensor:
-        """Mean input activities [batch, input], from those of a layer: [batch, its units]; layer 0 is the input."""
+    def down_from(self, h: Tensor, layer: int) -> Tensor:
+        """Mean-field pass down from the hidden units of the RBM number `layer`, as in `up_to`: to [batch, input]."""
         for rbm in reversed(self.layers[:layer]):
             h = rbm.visible_mean(h)
         return h
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Mean-field pass up and down again: [batch, input] to [batch, input]."""
+        return self.down_from(self(x), len(self.layers))
 
     def sample(self, count: int, *, steps: int, generator: torch.Generator) -> Tensor:
         """Mean input activities [count, input]: Gibbs sampling in the top RBM, then one pass down."""
         top = self.layers[-1]
         below = top.sample(count, steps=steps, generator=generator)
-        return self.down(below, len(self.layers) - 1)
+        return self.down_from(below, len(self.layers) - 1)
 
     def classifier(
         self, classes: int, *, dropout: float = 0.0, generator: torch.Generator | None = None

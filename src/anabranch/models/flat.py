@@ -7,20 +7,26 @@ from anabranch.errors import UsageError
 
 
 def flat_parameters(module: nn.Module) -> Tensor:
-    """Return the parameters of `module` as one contiguous tensor [P]; the parameters become views of it.
+    """Return the trained parameters of `module` as one contiguous tensor [P]; the parameters become views of it.
 
     Calling it again returns the same memory, as long as nothing has replaced the parameters (`module.to(...)` does).
 
     Raises:
         UsageError: the module has no parameters, or parameters of several dtypes or devices.
     """
-    parameters = list(module.parameters())
+    parameters = trained_parameters(module)
     kinds = {(p.dtype, p.device) for p in parameters}
     if len(kinds) != 1:
         found = ", ".join(sorted(f"{dtype} on {device}" for dtype, device in kinds)) or "none"
         raise UsageError(f"a model needs parameters of one dtype on one device, but its parameters are: {found}.")
     flat = _shared_storage(parameters)
     return flat if flat is not None else _move_into_one(parameters)
+
+
+def trained_parameters(module: nn.Module) -> list[nn.Parameter]:
+    """Those that require a gradient, each once; all where none does, as in an RBM, which computes its own."""
+    parameters = list(module.parameters())
+    return [p for p in parameters if p.requires_grad] or parameters
 
 
 def views(flat: Tensor, like: list[nn.Parameter]) -> list[Tensor]:

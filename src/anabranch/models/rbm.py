@@ -62,18 +62,23 @@ class RBM(nn.Module):
         """Number of hidden units."""
         return self.weight.shape[0]
 
-    def forward(self, v: Tensor) -> Tensor:
-        """p(h = 1 | v): [batch, visible] to [batch, hidden]."""
-        return torch.sigmoid(F.linear(v, self.weight, self.hidden_bias))
+    def forward(self, v: Tensor, shift: Tensor | None = None) -> Tensor:
+        """p(h = 1 | v): [batch, visible] to [batch, hidden].
+
+        `shift` [batch, hidden] is added to the biases of the hidden units: what units beside `v` that are clamped to
+        their states give them.
+        """
+        activation = F.linear(v, self.weight, self.hidden_bias)
+        return torch.sigmoid(activation if shift is None else activation + shift)
 
     def visible_mean(self, h: Tensor) -> Tensor:
         """E[v | h]: [batch, hidden] to [batch, visible]. A probability for Bernoulli units."""
         activation = F.linear(h, self.weight.t(), self.visible_bias)
         return torch.sigmoid(activation) if self.units == "bernoulli" else activation
 
-    def sample_hidden(self, v: Tensor, generator: torch.Generator) -> Tensor:
-        """Binary hidden states drawn from p(h | v)."""
-        return bernoulli(self(v), generator)
+    def sample_hidden(self, v: Tensor, generator: torch.Generator, shift: Tensor | None = None) -> Tensor:
+        """Binary hidden states drawn from p(h | v), with `shift` as in `forward`."""
+        return bernoulli(self(v, shift), generator)
 
     def sample_visible(self, h: Tensor, generator: torch.Generator) -> Tensor:
         """Visible states drawn from p(v | h)."""
@@ -116,14 +121,15 @@ class RBM(nn.Module):
             count: number of independent chains.
             steps: full steps (hidden, then visible) of each chain.
             generator: source of all randomness.
-            start: visible states [count, visible] to start from; fair coins (or unit normals) by default.
+            start: visible states [count, visible] to start from; `random_visible` by default.
         """
-        v = self._random_visible(count, generator) if start is None else start
+        v = self.random_visible(count, generator) if start is None else start
         for _ in range(steps):
             v = self.sample_visible(self.sample_hidden(v, generator), generator)
         return v
 
-    def _random_visible(self, count: int, generator: torch.Generator) -> Tensor:
+    def random_visible(self, count: int, generator: torch.Generator) -> Tensor:
+        """Visible states [count, visible] that know nothing of the weights: fair coins, or unit normals."""
         v = torch.empty(count, self.visible, dtype=self.weight.dtype)
         if self.units == "bernoulli":
             return v.bernoulli_(0.5, generator=generator)

@@ -7,12 +7,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anabranch.errors import UsageError
-from anabranch.models.flat import flat_parameters, views
+from anabranch.models.flat import flat_parameters, trained_parameters, views
 from anabranch.objectives.base import Objective, Precision
 from anabranch.types import Batch
 
 Loss = Callable[[Tensor, Tensor], Tensor]
-"""(output [batch, …], labels [batch]) to the mean loss over the batch, []."""
+"""(output [batch, …], targets [batch, …]) to the mean loss over the batch, []."""
 
 
 class BackPropagation(Objective):
@@ -22,7 +22,8 @@ class BackPropagation(Objective):
     state around each gradient, so that replicas in one process do not draw from each other's stream.
 
     Args:
-        module: its parameters are trained in place. Buffers (running statistics) stay local to the rank.
+        module: its parameters are trained in place, but for those that require no gradient. Buffers (running
+            statistics) stay local to the rank.
         loss: cross-entropy on logits by default.
         precision: bf16-mixed runs the module under autocast.
         seed: of the noise until the first `start_epoch`.
@@ -34,14 +35,14 @@ class BackPropagation(Objective):
         self._module, self._loss, self._precision = module, loss, precision
         self._weights = flat_parameters(module)
         self._gradient = torch.zeros_like(self._weights)
-        parameters = list(module.parameters())
+        parameters = trained_parameters(module)
         for parameter, view in zip(parameters, views(self._gradient, parameters), strict=True):
             parameter.grad = view
         self._noise = torch.Generator().manual_seed(seed).get_state()
 
     @property
     def weights(self) -> Tensor:
-        """[P], in the order of `module.parameters()`."""
+        """[P], in the order of `module.parameters()`, without the frozen ones."""
         return self._weights
 
     def start_epoch(self, seed: int) -> None:

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anabranch.objectives.backprop import BackPropagation
+from anabranch.objectives.backprop import BackPropagation, Loss
 from anabranch.objectives.base import Objective, Precision
 from anabranch.objectives.feedforward import SigmoidBackPropagation, fits
 from anabranch.objectives.penalised import Penalised
@@ -27,18 +27,20 @@ def back_propagation(
     penalty: float = 0.0,
     precision: Precision = "float32",
     seed: int = 0,
+    loss: Loss | None = None,
 ) -> Objective:
     """The cross-entropy of `network`, by the fast objective if it can compute it, else by torch's differentiation.
 
     Args:
-        network: [batch, inputs] to logits [batch, classes].
+        network: [batch, inputs] to logits [batch, classes], or to what `loss` takes.
         outputs: what the logits are.
         penalty: λ of `Penalised`; none where it is 0.
         precision: of the arithmetic.
         seed: of the network's noise until the first `start_epoch`.
+        loss: in place of the cross-entropy.
     """
-    if outputs == "logistic":
-        objective: Objective = BackPropagation(network, loss=logistic_loss, precision=precision, seed=seed)
+    if loss is not None or outputs == "logistic":
+        objective: Objective = BackPropagation(network, loss=loss or logistic_loss, precision=precision, seed=seed)
     else:
         kind = SigmoidBackPropagation if fits(network) else BackPropagation
         objective = kind(network, precision=precision, seed=seed)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from anabranch.errors import UsageError
+from anabranch.models import trained_parameters
 from anabranch.objectives.base import Objective
 from anabranch.types import Batch
 
@@ -31,7 +32,7 @@ class Penalised(Objective):
     def __init__(self, objective: Objective, module: nn.Module, penalty: float) -> None:
         check_penalty(penalty)
         self._objective, self._penalty = objective, penalty
-        self._mask = torch.cat([torch.full((p.numel(),), p.dim() > 1) for p in module.parameters()])  # [P]
+        self._mask = torch.cat([torch.full((p.numel(),), p.dim() > 1) for p in trained_parameters(module)])  # [P]
         self._held = torch.empty_like(objective.weights)
 
     @property

@@ -149,8 +149,9 @@ def _optimizer(rule: Rule, weights: Tensor) -> torch.optim.Optimizer:
 
 
 def _eager(kind: type[OptimizerKind]) -> type[OptimizerKind]:
-    """`kind` without the marker for torch's compiler, which would be imported for it: a second, for nothing."""
-    return type(kind.__name__, (kind,), {"add_param_group": inspect.unwrap(kind.add_param_group)})
+    """`kind` without the wrappers for torch's compiler, which they would import: a second, for nothing."""
+    add_param_group, step = inspect.unwrap(kind.add_param_group), inspect.unwrap(kind.step)
+    return type(kind.__name__, (kind,), {"add_param_group": add_param_group, "step": torch.no_grad()(step)})
 
 
 def _scheduler(rule: Rule, optimizer: torch.optim.Optimizer) -> lr_scheduler.LRScheduler:

@@ -32,7 +32,8 @@ class Client:
         sent: list[Request] = []
         for number, (piece, version) in enumerate(zip(self._shards.pieces, versions, strict=True)):
             told = note if number == 0 else Note()
-            sent.append(self.ask(piece.owner, Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken)))
+            what = Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken, waiting=told.waiting)
+            sent.append(self.ask(piece.owner, what))
             sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, PAYLOAD))
         self._told += note.examples
         self.heard = replace(self.heard, examples=self.heard.examples + note.examples)

@@ -65,11 +65,19 @@ class Shelf:
 
 @dataclass
 class Worker:
-    """What a server knows of a worker: its number, counted from 0, and examples that it has begun, and were applied."""
+    """What a server knows of a worker.
+
+    Attributes:
+        number: its, counted from 0.
+        taken: examples that it has begun.
+        applied: examples of the pushes that were applied.
+        waiting: seconds in which it has stood still.
+    """
 
     number: int
     taken: int = 0
     applied: int = 0
+    waiting: float = 0.0
 
 
 class Books:
@@ -196,6 +204,7 @@ class Keeper:
         self._shelf.apply(piece.slot, x, ask.version)
         self._charge(piece.length)
         worker.applied += ask.examples
+        worker.waiting += ask.waiting
         if not ask.examples:
             return None
         self._books.applied(ask.examples, ask.loss)

@@ -54,6 +54,7 @@ class Ask(_Header):
         loss: summed over them.
         taken: examples that the worker has begun since the task began.
         stop: 128 and the number of a signal that the worker had, or 0.
+        waiting: seconds in which it has stood still since its last push.
     """
 
     kind: int
@@ -63,6 +64,7 @@ class Ask(_Header):
     loss: float = 0.0
     taken: int = 0
     stop: int = 0
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True)

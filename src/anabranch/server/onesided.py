@@ -25,6 +25,7 @@ from anabranch.server.update import Add, Course, Descend, Put, Update
 
 EPSILON = 1e-10  # of torch.optim.Adagrad
 EXAMPLES, STOP, BOOKS = 0, 1, 2  # places in the books of rank 0, and their number
+FIGURES = 5  # that rank 0 has of every rank
 
 
 def check_one_sided(update: Update) -> None:
@@ -54,7 +55,9 @@ class OneSided:
         weights: a window over the shards.
         squares: likewise, of Adagrad's sums of squares, where they are wanted.
         counters: int64: each owner's versions; then, at rank 0, the books.
-        losses: float64, at rank 0: the sum of all examples' losses.
+        accounts: float64, at rank 0: of every rank the sum of its examples' losses, and the other `FIGURES`.
+        rank: this one.
+        ranks: how many.
         total: examples in an epoch.
     """
 
@@ -65,12 +68,16 @@ class OneSided:
         weights: Window,
         squares: Window | None,
         counters: Window,
-        losses: Window,
+        accounts: Window,
+        rank: int,
+        ranks: int,
         total: int,
     ) -> None:
         self.heard, self.staleness = Heard(), Counter[int]()
         self._shards, self._update, self._total = shards, update, total
-        self._weights, self._squares, self._counters, self._losses = weights, squares, counters, losses
+        self._weights, self._squares, self._counters, self._accounts = weights, squares, counters, accounts
+        self._ranks, self._place = ranks, rank * FIGURES
+        self._ages = [0.0, 0.0]  # sum of ages and landed pushes, not told yet
         self._books = len(shards.of(0))
         self._course = Course(update.rule) if isinstance(update, Descend) else None
 
@@ -86,7 +93,9 @@ class OneSided:
         """Do to the owners' memories what a server would do with `x` [P]."""
         rate = self._rate()  # of the epoch that these examples belong to, which they may end
         if note.examples:
-            self._losses.accumulate(0, torch.tensor([note.loss], dtype=torch.float64))
+            told = torch.tensor([note.loss, note.examples, note.waiting, *self._ages], dtype=torch.float64)
+            self._accounts.accumulate(0, told, self._place)
+            self._ages = [0.0, 0.0]
         self._listen(note.examples)
         match self._update:
             case Put():
@@ -108,9 +117,14 @@ class OneSided:
 
     def books(self) -> tuple[int, float]:
         """Examples used by all, and the sum of their losses."""
-        loss = torch.zeros(1, dtype=torch.float64)
-        self._losses.get(0, loss)
-        return self._counters.fetch_add(0, self._books + EXAMPLES, 0), float(loss)
+        loss = float(self.accounts()[:, 0].sum())
+        return self._counters.fetch_add(0, self._books + EXAMPLES, 0), loss
+
+    def accounts(self) -> Tensor:
+        """[ranks, FIGURES] float64: loss, examples, seconds of waiting, ages of shards' pushes, and their number."""
+        out = torch.zeros(self._ranks * FIGURES, dtype=torch.float64)
+        self._accounts.get(0, out)
+        return out.view(-1, FIGURES)
 
     def wish(self, why: int) -> None:
         """Have everybody stop. Wishes add up: that they are not 0 is what counts."""
@@ -121,7 +135,9 @@ class OneSided:
     def landed(self, versions: Sequence[int]) -> None:
         """A push, computed from shards of these versions, has reached all of them."""
         for piece, base in zip(self._shards.pieces, versions, strict=True):
-            self.staleness[self._version(piece.owner, piece.slot, 1) - base] += 1
+            age = self._version(piece.owner, piece.slot, 1) - base
+            self.staleness[age] += 1
+            self._ages = [self._ages[0] + age, self._ages[1] + 1]
 
     def _add(self, x: Tensor) -> list[Request]:
         return [
@@ -207,7 +223,8 @@ def opened(
     versions = torch.zeros(len(shards.of(comm.rank)) + BOOKS * leads, dtype=torch.int64)
     if leads:
         versions[-BOOKS + EXAMPLES] = books[0]
-    losses = torch.full((int(leads),), books[1], dtype=torch.float64)
+    accounts = torch.zeros(comm.size * FIGURES * leads, dtype=torch.float64)
+    accounts[:1] = books[1]
     with ExitStack() as stack:
         weights_window: Window
         if memory is None:
@@ -217,8 +234,8 @@ def opened(
         squares_window = None
         if squares is not None:
             squares_window = stack.enter_context(comm.window(_own(squares, shards, comm.rank)))
-        counters, sums = (stack.enter_context(comm.window(local)) for local in (versions, losses))
-        yield OneSided(shards, update, weights_window, squares_window, counters, sums, total)
+        counters, sums = (stack.enter_context(comm.window(local)) for local in (versions, accounts))
+        yield OneSided(shards, update, weights_window, squares_window, counters, sums, comm.rank, comm.size, total)
 
 
 def _own(x: Tensor, shards: Partition, rank: int) -> Tensor:

@@ -19,10 +19,12 @@ class Note:
     Attributes:
         examples: whose gradients are in the push.
         loss: summed over them.
+        waiting: seconds in which the worker has stood still for fetches and pushes.
     """
 
     examples: int = 0
     loss: float = 0.0
+    waiting: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from anabranch.config import Config
 from anabranch.data import Dataset
 from anabranch.limit import Products
 from anabranch.models import DBN
-from anabranch.objectives import back_propagation
+from anabranch.objectives import Loss, back_propagation
 from anabranch.objectives.feedforward import fits
 from anabranch.plans import FINE_TUNING, TRAINING
 from anabranch.pretrain import layer_name
@@ -31,7 +31,9 @@ def load_of(products: Products, kind: LoadKind) -> Load:
     return Load(kind, weights + biases, products.flop, units)
 
 
-def loads(config: Config, dataset: Dataset, model: nn.Module, network: nn.Module | None) -> dict[str, Load]:
+def loads(
+    config: Config, dataset: Dataset, model: nn.Module, network: nn.Module | None, loss: Loss | None = None
+) -> dict[str, Load]:
     """The load of each task of a run, by its name.
 
     Args:
@@ -39,6 +41,7 @@ def loads(config: Config, dataset: Dataset, model: nn.Module, network: nn.Module
         dataset: the data.
         model: what is trained: a DBN, or another network.
         network: what a DBN is fine-tuned as, if it is.
+        loss: of a module, in place of the cross-entropy.
     """
     known = works(config, model, network, len(dataset.train))
     if isinstance(model, DBN):
@@ -49,10 +52,10 @@ def loads(config: Config, dataset: Dataset, model: nn.Module, network: nn.Module
         return found
     if TRAINING in known:
         return {TRAINING: load_of(known[TRAINING].products, _kind(model))}
-    return {TRAINING: counted(model, dataset)}
+    return {TRAINING: counted(model, dataset, loss)}
 
 
-def counted(module: nn.Module, dataset: Dataset) -> Load:
+def counted(module: nn.Module, dataset: Dataset, loss: Loss | None = None) -> Load:
     """The load of a gradient of `module`, whatever it computes: the FLOP that torch counts, and its parts' outputs."""
     batch = dataset.train.take(torch.arange(min(COUNTED, len(dataset.train))), next(module.parameters()).dtype)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
@@ -63,7 +66,7 @@ def counted(module: nn.Module, dataset: Dataset) -> Load:
         units += output.numel() if isinstance(output, Tensor) else 0
 
     hooks = [part.register_forward_hook(count) for part in module.modules() if not list(part.children())]
-    objective = back_propagation(module)
+    objective = back_propagation(module, loss=loss)
     with FlopCounterMode(display=False) as counter:
         objective.gradient(batch)
     for hook in hooks:

@@ -2,7 +2,6 @@
 
 import torch
 
-from anabranch.build import build_model
 from anabranch.cluster import Cluster
 from anabranch.config import Config
 from anabranch.data import Dataset
@@ -11,21 +10,24 @@ from anabranch.objectives.base import weight_dtype
 from anabranch.plans import servers
 from anabranch.simulate.loads import loads
 from anabranch.simulate.stage import Stage
+from anabranch.trainer import COMMON, Parts
 
 
-def make_stage(config: Config, dataset: Dataset, cluster: Cluster, per_node: int | None) -> Stage:
-    """The stage for a run with these options, which must be resolved.
+def make_stage(
+    config: Config, dataset: Dataset, cluster: Cluster, per_node: int | None, parts: Parts = COMMON
+) -> Stage:
+    """The stage for a run with these options, which must be resolved, and these parts of a program's.
 
     Raises:
         UsageError: the cluster has no room for the workers, or no speed for their work.
     """
     precision = config.training.precision
-    model = build_model(config.model, dataset, config.training.seed, weight_dtype(precision))
+    model = parts.build(config.model, dataset, config.training.seed, weight_dtype(precision))
     network = None
     if isinstance(model, DBN) and config.finetuning.finetune_epochs and dataset.classes:
         dropout = config.finetuning.finetune_dropout
         network = model.classifier(dataset.classes, dropout=dropout, generator=torch.Generator())
-    work = loads(config, dataset, model, network)
+    work = loads(config, dataset, model, network, parts.loss)
     stage = Stage(cluster, config.parallel.workers, per_node, work, precision, servers(config))
     for name in work:
         stage.seconds(name)(1, True)

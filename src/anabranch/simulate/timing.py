@@ -121,7 +121,7 @@ def _timed(config: Config, examples: int, number: int, name: str, load: Load) ->
     else:
         strategy, stopping = training_strategy(config), training_stopping(config.training)
         batch, workers = batch_size(config, examples), config.parallel.workers
-    seed = partial(supervised_seed, config)
+    seed = partial(supervised_seed, config.training.seed)
     if load.kind == "contrastive":
         seed = partial(layer_seed, pretraining_plan(config, batch), number)
     return TimedTask(name, load, strategy, stopping, batch, workers, seed)

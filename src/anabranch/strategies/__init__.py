@@ -10,7 +10,7 @@ from anabranch.strategies.downpour import Downpour
 from anabranch.strategies.elastic import Elastic, ElasticSync
 from anabranch.strategies.fetch_push import FetchAdd, FetchPut
 from anabranch.strategies.hogwild import Hogwild
-from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState
+from anabranch.strategies.monitor import EpochReport, Journal, Monitor, Silent, TaskState, Throughput
 from anabranch.strategies.own_pace.hosting import Hosting
 from anabranch.strategies.post_local import PostLocal
 from anabranch.strategies.sampled_averaging import SampledAveraging
@@ -45,6 +45,7 @@ __all__ = [
     "Strategy",
     "Task",
     "TaskState",
+    "Throughput",
     "as_it_is",
     "carry_out",
     "strategy",

@@ -1,10 +1,13 @@
-"""The catalogue: every strategy by its name on the command line."""
+"""The catalogue: every strategy by its name on the command line; and those of a user's own, by their Python path."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import Any
 
 from anabranch.errors import UsageError, unknown_name
+from anabranch.imports import Named, imported, is_path, raised
 from anabranch.optim import Directions, Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
@@ -88,15 +91,74 @@ CATALOGUE: dict[str, Entry] = {
 }
 
 
+_NAMED = Named("--strategy", "class", "use a strategy of `anabranch train --help`, or a module in this folder.")
+
+
 def find(name: str) -> Entry:
-    """The entry called `name`.
+    """The entry called `name`, or of the class at that Python path.
 
     Raises:
         UsageError: there is none.
     """
-    if name not in CATALOGUE:
-        raise unknown_name("strategy", name, CATALOGUE)
-    return CATALOGUE[name]
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    if is_path(name):
+        return entry_of(imported(name, _NAMED), name)
+    raise unknown_name("strategy", name, CATALOGUE)
+
+
+def entry_of(make: Callable[..., Strategy], name: str) -> Entry:
+    """The entry of a strategy of a user's own, which `name` says where to find.
+
+    It gets the update rule if it has a field `rule`, and those options whose names are fields of its own; its other
+    fields keep their defaults.
+    """
+    own = set(inspect.signature(make).parameters)
+    takes = {f.name: f.name for f in fields(Options) if f.name in own}
+
+    def made(rule: Rule, **options: Any) -> Strategy:
+        try:
+            found = make(**options, **({"rule": rule} if "rule" in own else {}))
+        except UsageError:
+            raise
+        except Exception as error:  # a user's code may raise anything
+            raise raised(f"{name}()", error) from error
+        return check_strategy_kind(found, name)
+
+    return Entry(made, takes, hosted="hosting" in own, searches=True)
+
+
+def check_strategy_kind(found: Any, name: str) -> Strategy:
+    """Refuse what has no `run`.
+
+    Raises:
+        UsageError: naming its type.
+    """
+    if not callable(getattr(found, "run", None)):
+        raise UsageError(f"{name} gives a {type(found).__name__} without run(task, comm): a strategy has that.")
+    strategy: Strategy = found
+    return strategy
+
+
+def lent(given: Strategy) -> Entry:
+    """The entry of an object: this very strategy, whatever the options of a run say beside it."""
+    check_strategy_kind(given, type(given).__name__)
+    takes = {"hosting": "hosting"} if hasattr(given, "hosting") else {}
+    return Entry(lambda _rule, **_: given, takes, hosted=bool(takes), searches=True)
+
+
+@contextmanager
+def registered(name: str, entry: Entry) -> Iterator[None]:
+    """Have `entry` in the catalogue for a while."""
+    before = CATALOGUE.get(name)
+    CATALOGUE[name] = entry
+    try:
+        yield
+    finally:
+        if before is None:
+            del CATALOGUE[name]
+        else:
+            CATALOGUE[name] = before
 
 
 def strategy(name: str, rule: Rule, options: Options) -> Strategy:

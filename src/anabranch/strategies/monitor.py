@@ -1,5 +1,6 @@
 """What a task tells the outside, and what the outside may ask of it: progress, checkpoints, a wish to stop."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -37,6 +38,35 @@ class EpochReport:
 
 
 @dataclass(frozen=True)
+class Throughput:
+    """What one rank did since the epoch before.
+
+    Attributes:
+        rank: among those of the task.
+        examples: that it used.
+        working: seconds by the world's clock, without those of waiting.
+        waiting: seconds for others, and for bytes; None where the world cannot tell.
+    """
+
+    rank: int
+    examples: int
+    working: float
+    waiting: float | None = None
+
+    @property
+    def rate(self) -> float:
+        """Examples a second of work."""
+        return self.examples / self.working if self.working > 0 else 0.0
+
+    @property
+    def share(self) -> float | None:
+        """Of its time in which it waited."""
+        if self.waiting is None or not self.working + self.waiting:
+            return None
+        return self.waiting / (self.working + self.waiting)
+
+
+@dataclass(frozen=True)
 class TaskState:
     """Where a rank's task stands at the end of an epoch: all that it needs to go on.
 
@@ -60,6 +90,17 @@ class Monitor(Protocol):
 
     def on_epoch(self, report: EpochReport) -> None:
         """An epoch has ended on all ranks."""
+        ...
+
+    def meet(self, comm: Communicator) -> None:
+        """All ranks of the task have come to the end of an epoch, which `on_epoch` will tell of. Collective."""
+        ...
+
+    def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
+        """What each worker did in the epoch that `on_epoch` will tell of, and how stale its gradients were on average.
+
+        Where workers go at their own pace; on the one rank that keeps the books.
+        """
         ...
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:
@@ -106,6 +147,12 @@ class Silent:
         """Ignore it."""
 
     def on_epoch(self, report: EpochReport) -> None:
+        """Ignore it."""
+
+    def meet(self, comm: Communicator) -> None:
+        """Exchange nothing."""
+
+    def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
         """Ignore it."""
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ leave the others waiting. Ranks at their own pace (`passes`) leave it to one of 
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ from anabranch.errors import DivergedError, Interrupted
 from anabranch.objectives.base import Objective
 from anabranch.optim import FlatOptimizer, Rule
 from anabranch.seeding import derive_seed
-from anabranch.strategies.monitor import EpochReport, Monitor, Silent, TaskState
+from anabranch.strategies.monitor import EpochReport, Monitor, Silent, TaskState, Throughput
 from anabranch.strategies.shard import Shard
 from anabranch.strategies.stopping import Stopping
 from anabranch.types import Batch, Step
@@ -175,6 +175,10 @@ class Task:
         """Write a checkpoint, together with all ranks of `comm`."""
         self._monitor.save(self._state(), comm)
 
+    def tell(self, each: Sequence[Throughput], staleness: float | None) -> None:
+        """Hand on what each worker did in the epoch that ends, and the mean staleness of its gradients."""
+        self._monitor.on_throughput(each, staleness)
+
     def report(self, traffic: dict[str, Any]) -> None:
         """Hand the books of asynchronous work to the monitor."""
         self._monitor.on_traffic(traffic)
@@ -190,6 +194,7 @@ class Task:
         comm.allreduce(sums, op="sum")
         wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
         comm.allreduce(wishes, op="max")
+        self._monitor.meet(comm)
         error = self._finish(float(sums[0] / sums[1]))
         last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)

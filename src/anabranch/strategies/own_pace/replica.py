@@ -1,6 +1,7 @@
 """One worker of an asynchronous strategy: its copy of the parameters, and what it has under way with their owners."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -52,6 +53,7 @@ class Replica:
         self._fetching: Fetch | None = None
         self._pushing: Request | None = None
         self._note, self._taken, self._deaths = Note(), 0, 0
+        self._told = 0.0  # of the seconds in which it has waited
         self._budget = task.shard.total * task.stopping.limit
 
     @property
@@ -118,8 +120,9 @@ class Replica:
         self.labour.pushes += 1
         self.labour.pushed_bytes += x.nbytes
         self.labour.pushed += self._note.examples
-        self._pushing = self._way.start_push(x, self._versions, self._note)
-        self._note = Note()
+        note = replace(self._note, waiting=self.labour.waiting - self._told)
+        self._pushing = self._way.start_push(x, self._versions, note)
+        self._note, self._told = Note(), self.labour.waiting
         if not self._overlap:
             self._wait(self._pushing)
         back, self._spare = self._spare, x

@@ -19,6 +19,7 @@ from anabranch.server.partition import Partition, partition
 from anabranch.server.traffic import Traffic, added
 from anabranch.server.transport import SIGNALLED
 from anabranch.strategies.own_pace.clerk import Clerk
+from anabranch.strategies.own_pace.paces import Paces, Totals
 from anabranch.strategies.own_pace.plan import Plan, Work
 from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.task import Task
@@ -95,7 +96,7 @@ class _Shop:
         workers: dict[int, Worker],
     ) -> None:
         self._task, self._comm, self._colleagues, self._shards = task, comm, colleagues, shards
-        self._crew = task.shard.size
+        self._crew, self._workers, self._paces = task.shard.size, list(workers.values()), Paces(comm.clock)
         task.optimizer(plan.rule, torch.zeros(0))  # tells the learning rate
         self._shelf = Shelf(
             shards.of(comm.rank), task.objective.weights, plan.update, lambda d, part: task.optimizer(d.rule, part)
@@ -133,10 +134,17 @@ class _Shop:
         """As the first server: bring the weights together, conclude the epoch, and save if it is time."""
         self._keeper.call(self._task.epoch + 1, save=save)
         self._bring()
+        self._tell()
         conclude()
         self._task.advance(self._task.epoch)
         if save:
             self._task.save(self._colleagues)
+
+    def _tell(self) -> None:
+        """What each worker did; and how stale the pushes to this server's shards were."""
+        totals = {worker.number: Totals(worker.applied, worker.waiting) for worker in self._workers}
+        ages = sum(age * times for age, times in self._shelf.staleness.items())
+        self._task.tell(self._paces.since(totals), self._paces.staleness(ages, self._shelf.staleness.total()))
 
     def _join(self, ask: Ask) -> None:
         """As another server: the same."""

@@ -12,12 +12,13 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator, Json
-from anabranch.server.onesided import opened
+from anabranch.server.onesided import OneSided, opened
 from anabranch.server.partition import partition
 from anabranch.server.traffic import Labour, gathered
 from anabranch.server.transport import SIGNALLED
 from anabranch.server.update import Descend
 from anabranch.strategies.own_pace.clerk import Clerk
+from anabranch.strategies.own_pace.paces import Paces, Totals
 from anabranch.strategies.own_pace.plan import Plan, Work
 from anabranch.strategies.own_pace.replica import Replica
 from anabranch.strategies.task import Task
@@ -36,6 +37,8 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
 
     def rest(conclude: Callable[[], None], save: bool) -> None:
         way.snapshot(centre, squares)
+        totals, ages, pushes = _totals(way)
+        task.tell(paces.since(totals), paces.staleness(ages, pushes))
         with _lent(w, centre):
             conclude()
         task.advance(task.epoch)
@@ -47,6 +50,7 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
     w.copy_(centre)
     owners = 1 if plan.hosting.kind == "shared" else comm.size
     shards = partition(len(w), owners, plan.hosting.placing, w.element_size())
+    paces = Paces(comm.clock)
     racing = comm.shared(centre) if plan.hosting.kind == "shared" else nullcontext()
     with racing as memory, opened(comm, shards, plan.update, centre, squares, task.shard.total, totals, memory) as way:
         replica = Replica(task, way, comm, range(comm.size), len(shards.pieces), overlap=plan.overlap)
@@ -64,6 +68,13 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
         comm.barrier()
     w.copy_(centre)
     _end(task, comm, clerk, replica.labour, way.staleness)
+
+
+def _totals(way: OneSided) -> tuple[dict[int, Totals], int, int]:
+    """Of every worker; the ages of all pushes, and how many those are."""
+    accounts = way.accounts()
+    each = {number: Totals(int(row[1]), row[2]) for number, row in enumerate(accounts.tolist())}
+    return each, int(accounts[:, 3].sum()), int(accounts[:, 4].sum())
 
 
 def _squares(plan: Plan, w: Tensor) -> Tensor | None:

@@ -1,0 +1,42 @@
+"""What the commands that work on a finished run share."""
+
+from pathlib import Path
+
+import torch
+
+from anabranch.config import Config
+from anabranch.errors import UsageError
+from anabranch.launch import cores, started_ranks
+from anabranch.runfolder import RunFolder
+
+
+def alone(command: str) -> None:
+    """Refuse to run several times at once.
+
+    Raises:
+        UsageError: mpirun or srun has started more than one rank.
+    """
+    if (ranks := started_ranks()) > 1:
+        raise UsageError(
+            f"anabranch {command} runs in one process, but {ranks} ranks were started: start it without mpirun or srun."
+        )
+
+
+def use_threads(config: Config) -> None:
+    """Compute with as many threads as the run did, on which the last bits depend, or with those that there are."""
+    torch.set_num_threads(min(config.parallel.threads or 1, cores()))
+
+
+def checked_out(asked: str | None, folder: RunFolder, default: str) -> Path:
+    """The file to write: `asked`, which must end like `default`, or that in the run's folder.
+
+    Raises:
+        UsageError: it ends otherwise, or is one of the run's own files.
+    """
+    path, suffix = Path(asked) if asked is not None else folder.path / default, Path(default).suffix
+    if path.suffix != suffix:
+        raise UsageError(f"the file ends in {suffix}, which {path} does not: use --out {path.with_suffix(suffix)}.")
+    own = (folder.config, folder.model, folder.steps, folder.summary)
+    if any(file.resolve() in (path.resolve(), path.with_suffix(".safetensors").resolve()) for file in own):
+        raise UsageError(f"{path} would replace a file of the run itself: choose another --out.")
+    return path

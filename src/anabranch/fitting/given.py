@@ -1,0 +1,191 @@
+"""What a Python program gives to `fit`, and the options that a run makes of it."""
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anabranch.build import Build, try_out
+from anabranch.config import Config, ModelOptions, updated
+from anabranch.data import Dataset, Scale, Source, as_dataset
+from anabranch.errors import UsageError
+from anabranch.models import DBN
+from anabranch.objectives import Loss
+from anabranch.objectives.base import weight_dtype
+from anabranch.progress import Display
+from anabranch.runfolder import PROGRAM, RunFolder
+from anabranch.session import fitted
+from anabranch.strategies import Strategy
+from anabranch.strategies.catalogue import entry_of, lent, registered
+from anabranch.trainer import Parts
+
+StrategyLike = str | Strategy | type[Strategy]
+"""A name; an object, with its own update rule; or a class, which gets the rule that `fit` is told of."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """A model, data and a loss, as they were given.
+
+    Attributes:
+        model: a module, or the name of one.
+        data: to train on.
+        test: to be tested on.
+        loss: in place of the cross-entropy.
+        test_fraction: as for `anabranch.data.load`.
+        scale: as for `anabranch.data.load`.
+    """
+
+    model: nn.Module | str
+    data: Source
+    test: Source | None = None
+    loss: Loss | None = None
+    test_fraction: float = 0.2
+    scale: Scale = "auto"
+
+    def __post_init__(self) -> None:
+        if self.loss is not None and isinstance(self.model, str | DBN):
+            raise UsageError("a loss goes with a module of your own: what has a name, or is a DBN, has its own loss.")
+        if not isinstance(self.model, str | nn.Module):
+            raise UsageError(
+                f"a {type(self.model).__name__} is no model: give a torch.nn.Module, or a name: 'mlp:784-500-10'."
+            )
+
+    def options(self) -> dict[str, dict[str, Any]]:
+        """What the run's options say of them."""
+        data = self.data if isinstance(self.data, str) else f"{PROGRAM}{type(self.data).__name__}"
+        model: dict[str, Any] = {"model": self.model}
+        if isinstance(self.model, DBN):
+            sizes = [self.model.layers[0].visible, *(layer.hidden for layer in self.model.layers)]
+            model = {"model": f"dbn:{'-'.join(map(str, sizes))}", "units": self.model.layers[0].units}
+        elif isinstance(self.model, nn.Module):
+            model = {"model": f"{PROGRAM}{type(self.model).__name__}"}
+        return {
+            "data": {"data": data, "test_fraction": self.test_fraction, "scale": self.scale},
+            "model": model,
+        }
+
+    def load(self, config: Config) -> tuple[Dataset, Parts]:
+        """The data, and what the trainer needs of the rest.
+
+        Raises:
+            UsageError, DataError: they do not fit together.
+        """
+        dataset, shape = as_dataset(
+            self.data,
+            self.test,
+            regression=self.loss is not None,
+            seed=config.training.seed,
+            test_fraction=self.test_fraction,
+            scale=self.scale,
+        )
+        if isinstance(self.model, str):
+            return dataset, Parts()
+        build = _copies(self.model, shape)
+        if isinstance(self.model, DBN):
+            return dataset, Parts(build=build)
+        dtype = weight_dtype("float32" if config.training.dtype == "auto" else config.training.dtype)
+        tried = build(config.model, dataset, config.training.seed, dtype)
+        name = type(self.model).__name__
+        return dataset, Parts(build, self.loss, try_out(name, tried, dataset, dtype, self.loss))
+
+
+def _copies(module: nn.Module, shape: tuple[int, ...] | None) -> Build:
+    """Makes each rank's model, a copy of `module`; it is given examples in their `shape`, if they have one."""
+
+    def build(_options: ModelOptions, _dataset: Dataset, _seed: int, dtype: torch.dtype) -> nn.Module:
+        try:
+            copied = copy.deepcopy(module).to(dtype)
+        except Exception as error:  # a user's code may raise anything
+            raise UsageError(
+                f"{type(module).__name__} cannot be copied for a worker ({error}): make it one that deepcopy takes."
+            ) from error
+        if shape is not None:
+            copied.register_forward_pre_hook(_in_shape(shape))
+        return copied
+
+    return build
+
+
+def _in_shape(shape: tuple[int, ...]) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]:
+    return lambda _module, inputs: (inputs[0].reshape(-1, *shape), *inputs[1:])
+
+
+@contextmanager
+def named_strategy(strategy: StrategyLike, rule: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The options of `strategy`, which is found by them for a while; `rule` is what was said of the update rule.
+
+    Raises:
+        UsageError: it is no strategy, or an object with a rule of its own, beside which another was given.
+    """
+    if isinstance(strategy, str):
+        yield {"strategy": strategy}
+        return
+    name = f"{PROGRAM}{getattr(strategy, '__name__', type(strategy).__name__)}"
+    if isinstance(strategy, type):
+        with registered(name, entry_of(strategy, strategy.__name__)):
+            yield {"strategy": name}
+        return
+    given = [option for option, value in rule.items() if value is not None]
+    if given:
+        raise UsageError(
+            f"{' and '.join(given)} would be overlooked, for a strategy that is an object has its own rule: "
+            f"{type(strategy).__name__}(Rule('sgd', learning_rate=0.1)), or give the class."
+        )
+    with registered(name, lent(strategy)):
+        hosting = getattr(strategy, "hosting", None)
+        yield {"strategy": name} | ({"server": str(hosting)} if hosting else {})
+
+
+def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:
+    """All options of a run, their types checked; those that are None keep their defaults.
+
+    Raises:
+        UsageError: a value has the wrong type.
+    """
+    tables = given.options() | groups
+    said = {name: {k: v for k, v in table.items() if v is not None} for name, table in tables.items()}
+    return updated(Config(), said, "fit")
+
+
+def prepare(config: Config, given: Given, own_cores: int, display: Display) -> tuple[Config, Dataset, Parts]:
+    """The data, what was given beside them, and all options, checked.
+
+    Raises:
+        UsageError, DataError: they are wrong, or do not fit together.
+    """
+    dataset, parts = given.load(config)
+    return fitted(config, dataset, own_cores, display, parts.build), dataset, parts
+
+
+def run_folder(config: Config, *, resume: bool) -> RunFolder | None:
+    """The run's folder, made or found; None where nothing is to be written.
+
+    Raises:
+        UsageError: there is another run in it.
+    """
+    if config.run.out is None:
+        if resume:
+            raise UsageError("a run goes on where its folder is: give out, too.")
+        return None
+    folder = RunFolder(Path(config.run.out))
+    if resume and folder.config.is_file():
+        folder.check_same(config)
+    else:
+        folder.create(config)
+    return folder
+
+
+@torch.no_grad()
+def load_into(given: nn.Module | str, model: nn.Module, network: nn.Module | None) -> nn.Module:
+    """What the caller of `fit` gets: the module that was given, with the weights of `model`, or what its name made."""
+    if isinstance(given, nn.Module):
+        given.load_state_dict(model.state_dict())
+        if not isinstance(given, DBN):
+            return given
+    return network if network is not None else given if isinstance(given, nn.Module) else model
