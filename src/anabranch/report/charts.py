@@ -1,7 +1,7 @@
 """Charts from series of numbers: lines, bars and heat maps as plotly's JSON, each with its numbers as a table.
 
-The JSON is written by hand: to import plotly's classes, and to validate with them, would take longer than all the rest
-of a page (docs/decisions/0013). The tests validate it.
+The JSON is written by hand, so that a page is plain data and quickly made (docs/decisions/0013); the tests have plotly
+validate it.
 """
 
 import math
