@@ -11,7 +11,10 @@ TINY = ["--model", "mlp:64-10", "--epochs", "1", "--seeds", "1", "--budget", "1"
 Captured = pytest.CaptureFixture[str]
 
 
-def test_a_comparison_and_again_without_repeating_its_runs(tmp_path: Path, capsys: Captured) -> None:
+def test_a_comparison_and_again_without_repeating_its_runs(
+    tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ANABRANCH_PAGES")
     command = ["compare", *TINY, "--workers", "2", "--out", str(tmp_path / "out")]
     assert main(command) == 0
     said = capsys.readouterr().out
@@ -23,6 +26,7 @@ def test_a_comparison_and_again_without_repeating_its_runs(tmp_path: Path, capsy
     assert content["terms"]["options"] == ["--model", "mlp:64-10", "--threads", "1"]
     tuned = json.loads((tmp_path / "out/cells/one-process-rate-0.1/run/workers-1/summary.json").read_text())
     assert tuned["measured_on"] == "validation"
+    assert list(tmp_path.rglob("report.html")) == [tmp_path / "out/report.html"]
     before = (tmp_path / "out/comparison.json").read_bytes()
     assert main(command) == 0
     assert capsys.readouterr().out.count("2 cells finished before, 0 to run") == 2

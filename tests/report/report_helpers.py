@@ -138,6 +138,35 @@ def write_sweep(folder: Path, *, runs: bool = True) -> Path:
     return folder
 
 
+def write_comparison(folder: Path) -> Path:
+    """A comparison of one strategy with one process, two seeds each; a rate of the strategy diverged."""
+    folder.mkdir(parents=True, exist_ok=True)
+    runs = [{"seconds": [1.0, 2.0], "errors": [0.2, 0.1]}, {"seconds": [3.0, 4.0], "errors": [0.4, 0.1]}]
+    found = [{"learning_rate": 0.3, "error": 0.25}, {"learning_rate": 0.1, "error": 0.5}]
+    content = {
+        "heading": "1 strategy on 4 workers, and one process",
+        "verdict": "allreduce is 2 times as fast",
+        "target_error": 0.15,
+        "terms": {"world": "simulated", "seeds": 2, "options": ["--data", "digits"], "contenders": [{"name": "x"}]},
+        "ranking": [{"place": 1, "name": "allreduce"}, {"place": 1, "name": "one process"}],
+        "trials": {"allreduce": [*found, {"learning_rate": 1.0, "error": None}]},
+        "results": {
+            "one process": {"learning_rate": 0.1, "runs": [{"seconds": [], "errors": []}]},
+            "allreduce": {"learning_rate": 0.3, "runs": runs},
+        },
+        "tables": [
+            {
+                "title": "Ranking",
+                "heads": ["", "place", "times as fast"],
+                "rows": [["allreduce", "1=", "2.00"], ["one process", "", ""]],
+            }
+        ],
+        "notes": ["Each has the same examples."],
+    }
+    (folder / "comparison.json").write_text(json.dumps(content))
+    return folder
+
+
 def write_reproduction(folder: Path) -> Path:
     """A reproduction of a paper with a table and a figure."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -158,37 +187,4 @@ def write_reproduction(folder: Path) -> Path:
         "cells": [{"name": "one", "command": "anabranch train", "seconds": 12.0}],
     }
     (folder / "results.json").write_text(json.dumps(content))
-    return folder
-
-
-def write_comparison(folder: Path) -> Path:
-    """A comparison of one process with two strategies, one of which never arrived and diverged at a rate."""
-    folder.mkdir(parents=True, exist_ok=True)
-    names = ("one process", "bmuf", "easgd")
-    run = {"seconds": [1.0], "errors": [0.05], "waiting": 0.1, "final": 0.05}
-    lines = [{"name": name, "x": [1.0, 2.0], "y": [9.0, 5.0], "spread": [0.1, 0.0], "paper": False} for name in names]
-    axes = {"y": "test error, %", "log_y": True, "from_zero": True, "lines": lines}
-    panels = [{"x": "virtual seconds", "log_x": True} | axes, {"x": "epochs", "log_x": False} | axes]
-    rows = [["one process", "1=", "10", "1.00"], ["bmuf", "1=", "5", "2.00"], ["easgd", "3", "in 1 of 2 runs", ""]]
-    content = {
-        "heading": "2 strategies on 4 workers, and one process",
-        "verdict": "bmuf & all <that>",
-        "target_error": 0.055,
-        "terms": {"seeds": 2},
-        "ranking": [{"place": place, "name": name} for place, name in zip((1, 1, 3), names, strict=True)],
-        "results": {name: {"runs": [run, run | {"waiting": None}]} for name in names},
-        "trials": {
-            name: [{"learning_rate": 0.1, "error": 0.1}, {"learning_rate": 0.3, "error": 0.05}] for name in names[:2]
-        }
-        | {"easgd": [{"learning_rate": 0.1, "error": 0.1}, {"learning_rate": 0.3, "error": None}]},
-        "tables": [
-            {"title": "Ranking", "heads": ["", "place", "seconds to 5.50 %", "times as fast"], "rows": rows},
-            {"title": "What a run costs", "heads": ["", "epochs"], "rows": [[name, "2"] for name in names]},
-            {"title": "Validation error", "heads": ["", "0.1", "0.3"], "rows": [["easgd", "10.00", "diverged"]]},
-        ],
-        "pictures": [{"name": "curves", "title": "Errors", "panels": panels}],
-        "notes": ["A note."],
-    }
-    (folder / "comparison.json").write_text(json.dumps(content))
-    (folder / "environment.json").write_text(json.dumps({"anabranch": "0.1.0", "cores": 2}))
     return folder

@@ -12,7 +12,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 from anabranch.report.draw import draw, draw_several
 
-KINDS = ("run", "simulation", "reproduction", "several", "comparison")
+KINDS = ("run", "simulation", "comparison", "reproduction", "runs")
 DRAWN = """
 [...document.querySelectorAll('.chart')].map((chart) => ({
   id: chart.id,
@@ -56,8 +56,8 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         "run": draw(runs[0]),
         "simulation": draw(write_sweep(folder / "sweep")),
         "reproduction": draw(write_reproduction(folder / "paper")),
-        "several": draw_several(runs, folder / "both.html"),
-        "comparison": draw(write_comparison(folder / "compared")),
+        "comparison": draw(write_comparison(folder / "comparison")),
+        "runs": draw_several(runs, folder / "both.html"),
     }
 
 

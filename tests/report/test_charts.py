@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from plotly import graph_objects
 
-from anabranch.report.charts import Axis, Series, bars, lines, rounded, shown
+from anabranch.report.charts import Axis, Series, apart, bars, lines, rounded, shown
 from anabranch.report.look import DARK, DASHES, LIGHT, MARKS, PATTERNS, THEMES
 from anabranch.report.mistakes import confusion_chart
 
@@ -98,9 +98,24 @@ def test_the_confusion_matrix_colours_mistakes_alone() -> None:
     assert "texttemplate" not in confusion_chart([[1] * 30] * 30).figure["data"][0]
 
 
+def test_ticks_of_a_logarithmic_axis_have_room() -> None:
+    assert apart([1, 2, 4, 8]) == (1, 2, 4, 8)
+    assert apart([1, 1.1, 2]) == (1.1, 2)
+    assert apart([2.0**n for n in range(11)]) == (1, 4, 16, 64, 256, 1024)
+    assert apart([]) == ()
+
+
+def test_what_looks_like_markup_is_text_for_plotly_too() -> None:
+    series = [Series("<b>a</b> & c", ["<i>"], [1.0])]
+    assert bars("a", "A", "", series, Axis("<u>"), Y).figure["data"][0]["name"] == "&lt;b>a&lt;/b> &amp; c"
+    assert bars("a", "A", "", series, Axis("<u>"), Y).figure["data"][0]["x"] == ["&lt;i>"]
+    assert lines("a", "A", "", series, Axis("<u>"), Y).figure["layout"]["xaxis"]["title"]["text"] == "&lt;u>"
+
+
 def test_numbers_as_a_person_reads_them() -> None:
     found = [shown(value) for value in (None, "x", 3, 2.0, 0.123456, 1234.56, 12.3456)]
     assert found == ["–", "x", "3", "2", "0.1235", "1,235", "12.35"]
+    assert (shown(math.inf), rounded([math.nan, math.inf, 1.0])) == ("infinite", [None, None, 1.0])
 
 
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), max_size=5))

@@ -22,7 +22,7 @@ from anabranch.errors import CheckpointError, UsageError
 from anabranch.report.asynchrony import bins, staleness_charts
 from anabranch.report.draw import page_of
 from anabranch.report.images import grid, png, signed
-from anabranch.report.page import Chart, Page, Part, Section, Table
+from anabranch.report.page import Chart, Page, Part, Section
 from anabranch.report.records import binned, read_run
 from anabranch.report.several import names, read_runs, several_page
 
@@ -115,6 +115,17 @@ def test_an_unfinished_run_shows_how_far_it_got(run: Path) -> None:
     assert section(page_of(run), "learning").text == ("No epoch has ended yet.",)
 
 
+def test_what_was_measured_on_a_validation_part_is_called_so(run: Path, tmp_path: Path) -> None:
+    text = (run / "config.toml").read_text()
+    (run / "config.toml").write_text(text.replace("[data]\n", "[data]\nvalidation_fraction = 0.1\n"))
+    page = page_of(run)
+    assert page.verdict == "16.67 % validation error"
+    assert chart(page, "Validation error against time").numbers.heads[1] == "validation error, %"
+    assert section(page, "mistakes").text[0].startswith("Of 18 validation examples")
+    both = several_page(read_runs([run, write_run(tmp_path / "other")]))
+    assert both.verdict == "16.67 % is the least held-out error: run"
+
+
 def test_an_unsupervised_run(run: Path) -> None:
     content = json.loads((run / "summary.json").read_text()) | {"test_error": None}
     content["tasks"] = content["tasks"][:1]
@@ -124,23 +135,6 @@ def test_an_unsupervised_run(run: Path) -> None:
     assert page.verdict == "Reconstruction error 7"
     assert "unsupervised" in section(page, "mistakes").text[0]
     assert len(section(page, "layers").parts) == 4
-
-
-def test_a_comparison(tmp_path: Path) -> None:
-    page = page_of(write_comparison(tmp_path / "found"))
-    assert page.verdict == "bmuf & all <that>"
-    assert page.lede.endswith("one process: 1. one process, 1. bmuf, 3. easgd.")
-    assert [tile.value for tile in page.tiles] == ["one process", "5.50 %", "6"]
-    assert page.tiles[0].note == "shared"
-    charts = {part.name: part for one in page.sections for part in one.parts if isinstance(part, Chart)}
-    assert charts["times-as-fast"].figure["data"][0]["y"] == [1.0, 2.0]  # easgd did not always arrive
-    assert charts["waiting-part"].figure["data"][0]["y"] == [10.0, 10.0, 10.0]
-    rates = charts["rate-trials"].figure["data"]
-    assert [trace["name"] for trace in rates] == ["one process", "bmuf"]  # one point is no line
-    assert rates[0]["y"] == [10.0, 5.0]
-    assert not set(charts) & {one.name for one in page.sections}  # both are ids of the document
-    (places,) = [part for part in section(page, "ranking").parts if isinstance(part, Table)]
-    assert [row[3] for row in places.rows] == ["1.00", "2.00", "–"]
 
 
 def test_damaged_records_and_other_folders_are_refused(run: Path, tmp_path: Path) -> None:
@@ -204,6 +198,22 @@ def test_a_reproduction(tmp_path: Path) -> None:
     assert section(page, "notes").text == ("A note & more.",)
 
 
+def test_a_comparison(tmp_path: Path) -> None:
+    page = page_of(write_comparison(tmp_path / "comparison"))
+    assert page.verdict == "allreduce is 2 times as fast"
+    assert (page.tiles[0].value, page.tiles[0].note) == ("allreduce, one process", "shared")
+    assert part(page, "Ranking").rows == (("allreduce", "1=", "2.00"), ("one process", "–", "–"))  # type: ignore[union-attr]
+    (bar,) = chart(page, "Times as fast as one process").figure["data"]
+    assert (bar["x"], bar["y"]) == (["allreduce"], [2.0])  # one process did not always arrive
+    (curve,) = chart(page, "Test error against time").figure["data"]  # one process has no errors to show
+    assert (curve["x"], curve["y"]) == ([2.0, 3.0], [30.0, 10.0])
+    assert curve["error_y"]["array"] == [14.1421, 0.0]
+    (rates,) = chart(page, "Error of each learning rate that was tried").figure["data"]
+    assert (rates["x"], rates["y"]) == ([0.1, 0.3], [50.0, 25.0])
+    terms = section(page, "setup").parts[0]
+    assert ("options", "--data digits") in terms.rows  # type: ignore[union-attr]
+
+
 def test_several_runs(tmp_path: Path) -> None:
     first, second = write_run(tmp_path / "a"), write_run(tmp_path / "b", strategy="allreduce")
     sweep = write_sweep(tmp_path / "sweep")
@@ -218,6 +228,18 @@ def test_several_runs(tmp_path: Path) -> None:
     assert several_page(runs[:1]).sections[-1].text == ("The runs have the same options.",)
     with pytest.raises(UsageError, match="there is no run in"):
         read_runs([first, tmp_path])
+
+
+def test_runs_that_have_hardly_begun_can_stand_among_others(tmp_path: Path) -> None:
+    whole, begun, layer = (write_run(tmp_path / name) for name in ("whole", "begun", "layer"))
+    for folder in (begun, layer):
+        (folder / "summary.json").unlink()
+    (begun / "steps.jsonl").write_text("")
+    lines = (layer / "steps.jsonl").read_text().splitlines(keepends=True)
+    (layer / "steps.jsonl").write_text("".join(line for line in lines if TUNING not in line))
+    page = several_page(read_runs([begun, layer, whole]))
+    assert [trace["name"] for trace in chart(page, "Reconstruction error against time").figure["data"]] == ["layer"]
+    assert part(page, "The runs").rows[0][-2:] == ("not finished", "–")  # type: ignore[union-attr]
 
 
 def test_names_are_as_short_as_they_can_be() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from plotly.offline import get_plotlyjs
-from report_helpers import EVIL, write_reproduction, write_run, write_sweep
+from report_helpers import EVIL, write_comparison, write_reproduction, write_run, write_sweep
 
 from anabranch.report.draw import page_of
 from anabranch.report.html import plotly_js, rendered, script_json
@@ -21,6 +21,7 @@ VOID = {"meta", "link", "img", "br"}
 KINDS: dict[str, Callable[[Path], Path]] = {
     "run": write_run,
     "simulation": write_sweep,
+    "comparison": write_comparison,
     "reproduction": write_reproduction,
 }
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -227,7 +228,7 @@ def _show(study: Study, folder: Path, console: Console) -> None:
         _say(console, note)
     console.print(Text(verdict(study.places, study.target), style="bold"), soft_wrap=True)
     _say(console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, cells/")
-    write_page(folder, lambda text: _say(console, text))
+    write_page(folder, partial(_say, console))
 
 
 def _for_terminal(sheet: Sheet) -> Table:

@@ -33,7 +33,7 @@ Distributed neural-network training: the algorithms of the literature, simulated
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
   anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
-  anabranch report       a page with charts about a run, a simulation or a reproduction; or about several runs
+  anabranch report       a page with charts about what is in a folder, or about several runs
 
   anabranch evaluate     a trained model's error, class by class, on its test part or on other data
   anabranch sample       pictures that a trained deep belief network dreams up, of one class if you like

@@ -11,8 +11,8 @@ from anabranch.errors import UsageError
 from anabranch.report.draw import PAGE, draw, draw_several
 
 DESCRIPTION = """\
-Write a page with charts, report.html, from the records of a run, a simulation or a reproduction alone. It is one file
-that needs no network. Several folders with runs make one page that compares them.
+Write a page with charts, report.html, from the records of a run, a simulation, a comparison or a reproduction alone. It
+is one file that needs no network. Several folders with runs make one page about all of them.
 
   anabranch report runs/digits-dbn-…                         into that folder
   anabranch report runs/first runs/second --out both.html    one page
@@ -24,7 +24,7 @@ class Arguments:
     """All options of `anabranch report`."""
 
     folders: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="DIR [DIR ...]")]]
-    """Folders of runs, or of one simulation or reproduction."""
+    """Folders of runs, or of one simulation, comparison or reproduction."""
     out: Annotated[str | None, tyro.conf.arg(metavar="FILE.html")] = None
     """The page; report.html in the folder, or of several folders in this one, unless given."""
 

@@ -4,6 +4,7 @@ import dataclasses
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -179,7 +180,7 @@ def _show(found: Findings, folder: Path, console: Console) -> None:
     _say(f"results in {folder}:", console)
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
     _say(f"  results.md, results.json, {pictures}", console)
-    write_page(folder, console.print)
+    write_page(folder, partial(_say, console=console))
 
 
 def _say(text: str, console: Console) -> None:

@@ -3,6 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import tomli_w
@@ -165,7 +166,7 @@ def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster,
         console.print("  timeline.png, trace.json (open it in ui.perfetto.dev)", highlight=False)
     if not options.timing_only:
         console.print("  and a run's folder for each number of workers")
-    write_page(folder, console.print)
+    write_page(folder, partial(console.print, soft_wrap=True, highlight=False, markup=False))
 
 
 def _with_earlier_dtype(config: Config, folder: Path) -> Config:

@@ -91,7 +91,6 @@ def as_data(study: Study) -> dict[str, Any]:
             for name, result in study.results.items()
         },
         "tables": [asdict(sheet) for sheet in all_sheets(study)],
-        "pictures": [asdict(curves(study))],
         "notes": notes(study),
     }
 

@@ -1,9 +1,10 @@
 """Charts from series of numbers: lines, bars and heat maps as plotly's JSON, each with its numbers as a table.
 
-The JSON is written by hand: to import plotly's classes, and to validate with them, would take longer than all the rest
-of a page (docs/decisions/0013). The tests validate it.
+The JSON is written by hand, so that a page is plain data and quickly made (docs/decisions/0013); the tests have plotly
+validate it.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from anabranch.report.page import Chart, Figure, Table
 
 HEIGHT = 360  # pixels
 MANY_MARKS = 60  # points of a line from where marks would hide it
+MOST_TICKS, CLOSEST = 8, 1.3  # of a logarithmic axis: their number, and the least ratio of two of them
 FEW_BARS = 12  # that have room for their values beside each other
 
 
@@ -91,6 +93,16 @@ def layout(x: Axis, y: Axis) -> dict[str, Any]:
     }
 
 
+def apart(places: Sequence[float]) -> tuple[float, ...]:
+    """Those of ascending positive places that have room for their numbers on a logarithmic axis; the largest has."""
+    least = max(CLOSEST, (places[-1] / places[0]) ** (1 / MOST_TICKS)) if places else CLOSEST
+    kept = list(places[-1:])
+    for place in reversed(places):
+        if kept[-1] / place >= least:
+            kept.append(place)
+    return tuple(reversed(kept))
+
+
 def numbers(caption: str, series: Sequence[Series], x: Axis, y: Axis) -> Table:
     """The values of all series: a row for each place where all have the same places, else a row for each value."""
     with_spread = any(any(one.spread) for one in series)
@@ -116,14 +128,25 @@ def shown(value: float | str | None) -> str:
         return "–"
     if isinstance(value, str):
         return value
+    if not math.isfinite(value):
+        return "infinite"
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
     return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def rounded(values: Sequence[float | str | None]) -> list[float | str | None]:
-    """Six digits: more than a screen has, and shorter."""
-    return [float(f"{value:.6g}") if isinstance(value, float) else value for value in values]
+    """Six digits: more than a screen has, and shorter. What is infinite or no number is None, for JSON has neither."""
+    return [_rounded(value) if isinstance(value, float) else value for value in values]
+
+
+def plain(text: str) -> str:
+    """`text` for plotly, which would take what stands between angle brackets for its own."""
+    return text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _rounded(value: float) -> float | None:
+    return float(f"{value:.6g}") if math.isfinite(value) else None
 
 
 def _line(one: Series, number: int, *, several: bool) -> Figure:
@@ -133,7 +156,7 @@ def _line(one: Series, number: int, *, several: bool) -> Figure:
     trace: Figure = {
         "type": "scatter",
         "mode": "lines+markers" if marked else "lines",
-        "name": one.name,
+        "name": plain(one.name),
         "x": rounded(one.x),
         "y": rounded(one.y),
         "line": line,
@@ -152,8 +175,8 @@ def _line(one: Series, number: int, *, several: bool) -> Figure:
 def _bars(one: Series, number: int, *, stacked: bool, written: bool) -> Figure:
     return {
         "type": "bar",
-        "name": one.name,
-        "x": [shown(place) for place in one.x],
+        "name": plain(one.name),
+        "x": [plain(shown(place)) for place in one.x],
         "y": rounded(one.y),
         "text": [shown(value) for value in one.y] if written else [],
         "textposition": "inside" if stacked else "outside",
@@ -165,7 +188,7 @@ def _bars(one: Series, number: int, *, stacked: bool, written: bool) -> Figure:
 
 
 def _axis(axis: Axis) -> dict[str, Any]:
-    found: dict[str, Any] = {"title": {"text": axis.title}}
+    found: dict[str, Any] = {"title": {"text": plain(axis.title)}}
     if axis.log:
         found |= {"type": "log"}
     if axis.ticks:

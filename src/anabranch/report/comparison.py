@@ -1,130 +1,127 @@
-"""The page of a comparison: who was first, whether one can tell, and at what cost."""
+"""The page of a comparison: strategies on equal terms, as `anabranch compare` has found them."""
 
-from math import fsum
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean, stdev
 
-from anabranch.report.charts import Axis, Series, bars, lines
+from anabranch.report.charts import Axis, Series, apart, bars, lines
 from anabranch.report.page import Chart, Page, Section, Table, Tile
 from anabranch.report.records import Json, read_json
-from anabranch.report.reproduction import panel_chart
-from anabranch.report.setup import environment_table
+from anabranch.report.setup import environment_table, pairs
+from anabranch.wording import counted
 
-RECORD = "comparison.json"
+ERROR = "test error, %"
+FASTER = "times as fast"
 
 
 def is_comparison(folder: Path) -> bool:
-    """Whether there is a comparison in `folder`."""
-    return (folder / RECORD).is_file()
+    """Whether there is a finished comparison in `folder`."""
+    return (folder / "comparison.json").is_file()
 
 
-def read_comparison(folder: Path) -> Json:
-    """The comparison in `folder`, and the environment that it ran in.
+def comparison_page(folder: Path) -> Page:
+    """The page of the comparison in `folder`.
 
     Raises:
         CheckpointError: a file is damaged.
     """
-    content: Json = read_json(folder / RECORD)
-    path = folder / "environment.json"
-    return content | {"environment": read_json(path) if path.is_file() else {}}
-
-
-def comparison_page(found: Json) -> Page:
-    """The page of a comparison."""
-    sections = (ranking_section(found), curves_section(found), costs_section(found), rates_section(found))
-    setup = Section("setup", "How it was set up", tuple(found["notes"]), (environment_table(found["environment"]),))
-    return Page(
-        "Comparison",
-        f"{found['heading']} · Anabranch",
-        found["verdict"],
-        f"{found['heading']}: {named(found)}.",
-        tiles(found),
-        (*sections, setup),
-    )
-
-
-def named(found: Json) -> str:
-    """All contenders, in the order of their places."""
-    return ", ".join(f"{place['place']}. {place['name']}" for place in found["ranking"])
+    found: Json = read_json(folder / "comparison.json")
+    environment = folder / "environment.json"
+    sections = [
+        Section("ranking", "Ranking", (), (*map(sheet, found["tables"]), *times_as_fast(found["tables"][0]))),
+        Section("curves", "How they learnt", (), tuple(curves(found))),
+        rates_section(found["trials"]),
+        Section("notes", "What to know", tuple(found["notes"])),
+        setup_section(found["terms"], read_json(environment) if environment.is_file() else None),
+    ]
+    verdict = found["verdict"].rstrip(".")
+    filled = tuple(section for section in sections if section.text or section.parts)
+    title = f"{verdict} · {folder.resolve().name}"
+    return Page("Comparison", title, verdict, f"{found['heading']}.", tiles(found), filled)
 
 
 def tiles(found: Json) -> tuple[Tile, ...]:
     """The key figures."""
-    first = found["ranking"][0]["name"]
-    terms = found["terms"]
+    first = [place["name"] for place in found["ranking"] if place["place"] == found["ranking"][0]["place"]]
     runs = sum(len(result["runs"]) for result in found["results"].values())
-    tried = sum(len(trials) for trials in found["trials"].values())
     return (
-        Tile("First", first, "shared" if sum(one["place"] == 1 for one in found["ranking"]) > 1 else "alone"),
-        Tile("Target", f"{100 * found['target_error']:.2f} %", "test error"),
-        Tile("Runs", str(runs), f"{terms['seeds']} seeds each; {tried} trials of learning rates before"),
+        Tile("First place", ", ".join(first), "shared" if len(first) > 1 else ""),
+        Tile("Target", f"{100 * found['target_error']:.2f} %", ERROR.partition(",")[0]),
+        Tile("Contenders", str(len(found["results"]))),
+        Tile("Runs that count", str(runs), f"{counted(found['terms']['seeds'], 'seed')} each"),
     )
 
 
-def ranking_section(found: Json) -> Section:
-    """Places, and how many times as fast as one process."""
-    text = (
-        "A place is shared (=) where the runs cannot tell two apart; the time is until the error first was so low.",
-    )
-    table = sheet(found["tables"][0])
-    column = found["tables"][0]["heads"].index("times as fast")
-    rows = [(row[0], float(row[column])) for row in found["tables"][0]["rows"] if row[column]]
-    chart = bars(
-        "times-as-fast",
-        "Times as fast as one process",
-        "To the target error; geometric mean over the seeds. Those that do not always reach it are left out.",
-        [Series("times as fast", [name for name, _ in rows], [times for _, times in rows])],
-        Axis("strategy"),
-        Axis("times as fast", from_zero=True),
-    )
-    return Section("ranking", "Ranking", text, (table, chart) if rows else (table,))
-
-
-def curves_section(found: Json) -> Section:
-    """The error against time, and against epochs."""
-    charts = [
-        panel_chart(f"{picture['name']}-{number}", title, panel)
-        for picture in found["pictures"]
-        for number, (panel, title) in enumerate(zip(picture["panels"], TITLES, strict=True), 1)
+def times_as_fast(ranking: Json) -> list[Chart]:
+    """A bar for each contender that always reached the target, from the ranking's own column."""
+    heads = ranking["heads"]
+    column = heads.index(FASTER) if FASTER in heads else 0
+    known = [(row[0], float(row[column])) for row in ranking["rows"] if column and row[column]]
+    if not known:
+        return []
+    series = Series(FASTER, [name for name, _ in known], [times for _, times in known])
+    note = "To the target; geometric mean over the seeds. Those that do not always reach it are left out."
+    return [
+        bars("faster", "Times as fast as one process", note, [series], Axis("contender"), Axis(FASTER, from_zero=True))
     ]
-    return Section("curves", "How the error fell", ("Means over the seeds, with standard deviations.",), tuple(charts))
 
 
-TITLES = ("Test error against time", "Test error against epochs")
+def curves(found: Json) -> list[Chart]:
+    """The error against time and against epochs, means over the seeds."""
+    virtual = found["terms"]["world"] == "simulated"
+    by_time, by_epoch = [], []
+    for name, result in found["results"].items():
+        runs = [run for run in result["runs"] if run["errors"]]
+        if not runs:
+            continue
+        length = min(len(run["errors"]) for run in runs)
+        errors = [[100 * run["errors"][n] for run in runs] for n in range(length)]
+        means, spread = list(map(mean, errors)), [stdev(group) if len(group) > 1 else 0.0 for group in errors]
+        by_time.append(Series(name, [mean(run["seconds"][n] for run in runs) for n in range(length)], means, spread))
+        by_epoch.append(Series(name, list(range(1, length + 1)), means, spread))
+    if not by_time:
+        return []
+    note = "Means over the seeds, with their standard deviation."
+    error, clock = Axis(ERROR, from_zero=True), Axis("virtual seconds" if virtual else "seconds")
+    return [
+        lines("against-time", "Test error against time", note, by_time, clock, error),
+        lines("against-epochs", "Test error against epochs", note, by_epoch, Axis("epoch with labels"), error),
+    ]
 
 
-def costs_section(found: Json) -> Section:
-    """What a run costs, and what it spends its time on."""
-    waiting = {name: _mean([run["waiting"] for run in one["runs"]]) for name, one in found["results"].items()}
-    known = {name: 100 * value for name, value in waiting.items() if value is not None}
-    parts: list[Chart | Table] = [sheet(found["tables"][1])]
-    if any(known.values()):
-        note = "Part of the workers' time in which they neither computed nor communicated."
-        series = [Series("waiting", list(known), list(known.values()))]
-        parts.append(
-            bars("waiting-part", "Waiting", note, series, Axis("strategy"), Axis("waiting, %", from_zero=True))
-        )
-    return Section("costs", "What it costs", (), tuple(parts))
+def rates_section(trials: Json) -> Section:
+    """How the learning rates were found; empty where nobody had one to choose."""
+    series = [
+        Series(name, [one["learning_rate"] for one in known], [100 * one["error"] for one in known])
+        for name, found in trials.items()
+        if (known := sorted((o for o in found if o["error"] is not None), key=lambda o: float(o["learning_rate"])))
+    ]
+    if not series:
+        return Section("rates", "Learning rates")
+    note = "On the examples that were held out from training, with one seed. A rate that diverged has no point."
+    rates = sorted({float(rate) for one in series for rate in one.x})
+    axes = Axis("learning rate", log=True, ticks=apart(rates)), Axis("validation error, %", from_zero=True)
+    chart = lines("rates-tried", "Error of each learning rate that was tried", note, series, *axes)
+    return Section("rates", "How the learning rates were found", (), (chart,))
 
 
-def rates_section(found: Json) -> Section:
-    """How the learning rates were found."""
-    series = []
-    for name, trials in found["trials"].items():
-        points = sorted((one["learning_rate"], one["error"]) for one in trials if one["error"] is not None)
-        if len(points) > 1:
-            series.append(Series(name, [rate for rate, _ in points], [100 * error for _, error in points]))
-    x, y = Axis("learning rate", log=True), Axis("validation error, %", log=True)
-    note = "Each had as many trials as the others. Rates that diverged are in the table."
-    charts = (lines("rate-trials", "Validation error against the learning rate", note, series, x, y),) if series else ()
-    return Section("rates", "Learning rates", (), (*charts, sheet(found["tables"][2])))
+def sheet(table: Json) -> Table:
+    """One of the comparison's own tables."""
+    heads: Sequence[str] = table["heads"]
+    rows = tuple(tuple(cell or "–" for cell in row) for row in table["rows"])
+    return Table(table["title"], (heads[0] or "contender", *heads[1:]), rows)
 
 
-def sheet(found: Json) -> Table:
-    """A table as the comparison holds it."""
-    heads = [head or "strategy" for head in found["heads"]]
-    return Table(found["title"], tuple(heads), tuple(tuple(cell or "–" for cell in row) for row in found["rows"]))
+def setup_section(terms: Json, environment: Json | None) -> Section:
+    """The terms that were equal, and the machine."""
+    tables = [pairs("Terms", "what", {name: _in_words(value) for name, value in terms.items()})]
+    if environment:
+        tables.append(environment_table(environment))
+    return Section("setup", "How it was set up", (), tuple(tables), dense=True)
 
 
-def _mean(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return fsum(known) / len(known) if known else None
+def _in_words(value: object) -> object:
+    """A list of words as a person would type it."""
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
+    return value

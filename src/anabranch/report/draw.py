@@ -5,7 +5,7 @@ from pathlib import Path
 
 from anabranch.errors import UsageError
 from anabranch.files import write_text
-from anabranch.report.comparison import comparison_page, is_comparison, read_comparison
+from anabranch.report.comparison import comparison_page, is_comparison
 from anabranch.report.html import rendered
 from anabranch.report.page import Page
 from anabranch.report.records import is_run, read_run
@@ -53,8 +53,10 @@ def page_of(folder: Path) -> Page:
     if is_reproduction(folder):
         return reproduction_page(read_results(folder))
     if is_comparison(folder):
-        return comparison_page(read_comparison(folder))
-    raise UsageError(f"there is no run, simulation, comparison or reproduction in {folder}: give the folder of one.")
+        return comparison_page(folder)
+    raise UsageError(
+        f"there is no run, simulation, comparison or reproduction in {folder}: give a folder that one has made."
+    )
 
 
 def write(page: Page, path: Path) -> Path:

@@ -37,7 +37,7 @@ def rendered(page: Page) -> str:
 def plotly_js() -> str:
     """The JavaScript library that comes with the Python package.
 
-    `plotly.offline.get_plotlyjs` gives the same, after importing ten times as much as a page needs.
+    `plotly.offline.get_plotlyjs` gives the same, but imports much that a page does not need.
     """
     return (resources.files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
 

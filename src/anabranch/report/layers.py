@@ -25,7 +25,7 @@ def layers_section(run: Run) -> Section | None:
     shape = image_shape(run)
     fields = field_pictures(weights(run), shape) if shape else []
     steps = (run.evaluation or {}).get("gibbs_steps", 0)
-    parts = [_originals(images["originals"])] if "originals" in images else []
+    parts = [_originals(images["originals"], run.held_out)] if "originals" in images else []
     for layer, field in enumerate(fields, 1):
         parts += [field, *_seen(images, layer, steps)]
     if not parts:
@@ -83,15 +83,17 @@ def _fields(fields: Values, shape: tuple[int, int], number: int) -> Picture:
     )
 
 
-def _originals(images: Values) -> Picture:
-    return _grey("Test examples", "What the reconstructions and samples begin with.", images, STRIP, wide=True)
+def _originals(images: Values, part: str) -> Picture:
+    return _grey(
+        f"{part.capitalize()} examples", "What the reconstructions and samples begin with.", images, STRIP, wide=True
+    )
 
 
 def _seen(images: Mapping[str, Values], layer: int, steps: int) -> list[Picture]:
     """What `pictures.safetensors` has of a layer."""
     notes = {
-        "reconstructions": f"The test examples, up through {counted(layer, 'layer')} and down again.",
-        "samples": f"What {steps} steps of Gibbs sampling in this layer make of the test examples.",
+        "reconstructions": f"The examples, up through {counted(layer, 'layer')} and down again.",
+        "samples": f"What {steps} steps of Gibbs sampling in this layer make of the examples.",
     }
     found = [(kind, note, images[f"{kind}.{layer}"]) for kind, note in notes.items() if f"{kind}.{layer}" in images]
     return [

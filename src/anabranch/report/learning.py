@@ -4,10 +4,9 @@ from collections.abc import Sequence
 
 from anabranch.report.charts import Axis, Series, lines
 from anabranch.report.page import Chart, Section
-from anabranch.report.records import Json, Run
+from anabranch.report.records import Json, Run, held_out
 
 FEW_EPOCHS = 12  # that all have a number on the axis
-TEST_ERROR = Axis("test error, %", from_zero=True)
 
 
 def learning_section(runs: Sequence[Run]) -> Section:
@@ -51,29 +50,32 @@ def test_error_charts(runs: Sequence[Run]) -> list[Chart]:
     ]
     if not series:
         return []
-    note = "The part of the test examples that were taken for another class."
-    return [lines("test-error", "Test error after each epoch", note, series, epoch_axis(series), TEST_ERROR)]
+    part = held_out(runs)
+    note = f"The part of the {part} examples that were taken for another class."
+    title = f"{part.capitalize()} error after each epoch"
+    return [lines("test-error", title, note, series, epoch_axis(series), error_axis(part))]
 
 
 def time_charts(runs: Sequence[Run]) -> list[Chart]:
-    """The error against time: the test error where all have watched it, else what their last tasks watched."""
-    tested = all(any("test_error" in line for line in run.epochs) for run in runs)
-    watched = [
-        (run, [e for e in run.epochs if ("test_error" in e) or (not tested and last_task(run, e))]) for run in runs
-    ]
-    virtual = all("virtual_clock" in line for run in runs for line in run.epochs)
-    series = [
-        Series(run.name, times(run, found, virtual=virtual), percent(found) if tested else [e["error"] for e in found])
-        for run, found in watched
-        if found
-    ]
+    """The error against time: the test error where all have watched it, else what the last task watched."""
+    begun = [run for run in runs if run.epochs]
+    if not begun:
+        return []
+    tested = all(any("test_error" in line for line in run.epochs) for run in begun)
+    part = held_out(begun)
+    quantity = f"{part} error" if tested else begun[0].epochs[-1]["quantity"]
+    virtual = all("virtual_clock" in line for run in begun for line in run.epochs)
+    series = []
+    for run in begun:
+        found = [e for e in run.epochs if ("test_error" in e if tested else last_task(run, e, quantity))]
+        errors = percent(found) if tested else [line["error"] for line in found]
+        series += [Series(run.name, times(run, found, virtual=virtual), errors)] if found else []
     if not any(len(one.x) > 1 for one in series):
         return []
-    quantity = "test error" if tested else watched[0][0].epochs[-1]["quantity"]
     clock = Axis("virtual seconds" if virtual else "seconds of training")
     note = "Time of the simulated cluster since the run began." if virtual else "Wall-clock time since training began."
     title = f"{quantity[:1].upper()}{quantity[1:]} against time"
-    return [lines("against-time", title, note, series, clock, TEST_ERROR if tested else Axis(quantity))]
+    return [lines("against-time", title, note, series, clock, error_axis(part) if tested else Axis(quantity))]
 
 
 def step_charts(runs: Sequence[Run]) -> list[Chart]:
@@ -91,10 +93,15 @@ def step_charts(runs: Sequence[Run]) -> list[Chart]:
 
 NOTES = {
     "reconstruction error": "Squared error of a minibatch's reconstruction, summed over the visible units, mean over "
-    "the epoch's examples: contrastive divergence, a line for each layer.",
+    "the epoch's examples: what contrastive divergence lowers.",
     "loss": "Cross-entropy of the minibatches, mean over the epoch's examples.",
     "RMS error": "Root of the mean squared difference between outputs and targets, over all training examples.",
 }
+
+
+def error_axis(part: str) -> Axis:
+    """The error on a part of the data."""
+    return Axis(f"{part} error, %", from_zero=True)
 
 
 def epoch_axis(series: Sequence[Series]) -> Axis:
@@ -113,9 +120,9 @@ def places(epochs: Sequence[Json]) -> list[float]:
     return [line["epoch"] + 1 for line in epochs]
 
 
-def last_task(run: Run, line: Json) -> bool:
-    """Whether an epoch is of the last task of its run."""
-    return bool(line["task"] == run.epochs[-1]["task"])
+def last_task(run: Run, line: Json, quantity: str) -> bool:
+    """Whether an epoch is of the last task of its run, and watched this quantity."""
+    return bool(line["task"] == run.epochs[-1]["task"] and line["quantity"] == quantity)
 
 
 def times(run: Run, epochs: Sequence[Json], *, virtual: bool) -> list[float]:

@@ -22,7 +22,8 @@ def mistakes_section(run: Run) -> Section:
         parts.append(confusion_chart(found["confusion"]))
     parts += worst(run.folder, found["mistakes"])
     right = found["examples"] - found["wrong"]
-    text = f"Of {found['examples']:,} test examples, {right:,} were classified rightly and {found['wrong']:,} were not."
+    examples = f"{found['examples']:,} {run.held_out} examples"
+    text = f"Of {examples}, {right:,} were classified rightly and {found['wrong']:,} were not."
     return Section("mistakes", "What it mistook", (text,), tuple(parts))
 
 

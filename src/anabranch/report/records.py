@@ -51,9 +51,20 @@ class Run:
         """Their names, in order."""
         return list(dict.fromkeys([line["task"] for line in self.epochs] + list(self.steps)))
 
+    @property
+    def held_out(self) -> str:
+        """The part of the data on which it was measured: "test" or "validation"."""
+        return "validation" if self.config["data"].get("validation_fraction") else "test"
+
     def course(self, task: str) -> list[Json]:
         """The epochs of a task."""
         return [line for line in self.epochs if line["task"] == task]
+
+
+def held_out(runs: Sequence[Run]) -> str:
+    """The part of the data on which runs were measured: "test", "validation", or "held-out" where they differ."""
+    parts = {run.held_out for run in runs}
+    return parts.pop() if len(parts) == 1 else "held-out"
 
 
 def is_run(folder: Path) -> bool:

@@ -1,16 +1,14 @@
 """The page of a reproduction: a paper's tables and figures, its own numbers beside ours."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from anabranch.report.charts import Axis, Series, lines, shown
+from anabranch.report.charts import Axis, Series, apart, lines, shown
 from anabranch.report.page import Chart, Page, Section, Table, Tile
 from anabranch.report.records import Json, read_json
 from anabranch.report.setup import environment_table
 from anabranch.wording import counted, seconds_text
 
 FEW_PLACES = 8  # that are all named on the axis
-CLOSEST = 1.3  # two of them on a logarithmic axis, as a ratio
 
 
 def is_reproduction(folder: Path) -> bool:
@@ -81,21 +79,11 @@ def panel_chart(name: str, title: str, panel: Json) -> Chart:
         for line in panel["lines"]
     ]
     places = sorted({x for line in panel["lines"] for x in line["x"]})
-    places = apart(places) if panel["log_x"] else places
-    ticks = places if len(places) <= FEW_PLACES else []
+    ticks = apart(places) if panel["log_x"] else places if len(places) <= FEW_PLACES else []
     x = Axis(panel["x"], log=panel["log_x"], ticks=tuple(ticks))
     y = Axis(panel["y"], log=panel["log_y"], from_zero=panel["from_zero"])
     alone = f", {series[0].name}" if len(series) == 1 else ""
     return lines(name, title, f"{panel['y'][:1].upper()}{panel['y'][1:]} against {panel['x']}{alone}.", series, x, y)
-
-
-def apart(places: Sequence[float]) -> list[float]:
-    """Without those whose numbers would touch the one before."""
-    kept: list[float] = []
-    for place in places:
-        if not kept or place >= CLOSEST * kept[-1]:
-            kept.append(place)
-    return kept
 
 
 def tables_section(results: Json) -> Section:

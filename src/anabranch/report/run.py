@@ -33,7 +33,7 @@ def verdict(run: Run) -> str:
     if summary is None:
         return f"Not finished: {counted(len(run.epochs), 'epoch')} so far"
     if summary["test_error"] is not None:
-        return f"{100 * summary['test_error']:.2f} % test error"
+        return f"{100 * summary['test_error']:.2f} % {run.held_out} error"
     last = summary["tasks"][-1]
     return f"{last['quantity'].capitalize()} {shown(last['error'])}"
 
@@ -80,4 +80,4 @@ def tiles(run: Run) -> tuple[Tile, ...]:
 def _error_tile(run: Run, summary: Json) -> Tile:
     found = run.evaluation
     note = f"{found['wrong']:,} of {found['examples']:,} wrong" if found and "wrong" in found else ""
-    return Tile("Test error", f"{100 * summary['test_error']:.2f} %", note)
+    return Tile(f"{run.held_out.capitalize()} error", f"{100 * summary['test_error']:.2f} %", note)

@@ -67,4 +67,6 @@ def written(value: object) -> str:
     """An option's value, as a person reads it."""
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(map(written, value)) or "none"
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,9 +7,9 @@ from typing import Any
 from anabranch.errors import UsageError
 from anabranch.report.asynchrony import staleness_charts
 from anabranch.report.charts import Axis, Series, bars, shown
-from anabranch.report.learning import learning_section, short, time_charts
+from anabranch.report.learning import error_axis, learning_section, short, time_charts
 from anabranch.report.page import Chart, Page, Section, Table, Tile
-from anabranch.report.records import Run, is_run, read_run
+from anabranch.report.records import Run, held_out, is_run, read_run
 from anabranch.report.setup import written
 from anabranch.report.simulation import is_simulation
 from anabranch.wording import counted, seconds_text
@@ -59,7 +59,7 @@ def several_page(runs: Sequence[Run]) -> Page:
     ]
     headline = verdict(runs)
     lede = f"{', '.join(run.name for run in runs[:-1])} and {runs[-1].name}." if len(runs) > 1 else runs[0].name
-    return Page("Comparison", headline, headline, lede, tiles(runs), tuple(section for section in found if section))
+    return Page("Runs", headline, headline, lede, tiles(runs), tuple(section for section in found if section))
 
 
 def verdict(runs: Sequence[Run]) -> str:
@@ -68,7 +68,7 @@ def verdict(runs: Sequence[Run]) -> str:
     if not tested:
         return counted(len(runs), "run")
     best = min(tested, key=lambda run: error(run) or 0.0)
-    return f"{100 * (error(best) or 0.0):.2f} % is the least test error: {best.name}"
+    return f"{100 * (error(best) or 0.0):.2f} % is the least {held_out(tested)} error: {best.name}"
 
 
 def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
@@ -77,8 +77,8 @@ def tiles(runs: Sequence[Run]) -> tuple[Tile, ...]:
     found = [Tile("Runs", str(len(runs)), f"{len(done)} finished")]
     errors = sorted((100 * value, run.name) for run in done if (value := error(run)) is not None)
     if errors:
-        found.append(Tile("Least test error", f"{errors[0][0]:.2f} %", errors[0][1]))
-        found.append(Tile("Largest test error", f"{errors[-1][0]:.2f} %", errors[-1][1]))
+        found.append(Tile(f"Least {held_out(done)} error", f"{errors[0][0]:.2f} %", errors[0][1]))
+        found.append(Tile(f"Largest {held_out(done)} error", f"{errors[-1][0]:.2f} %", errors[-1][1]))
     fastest = min(((run.summary["seconds"], run.name) for run in done if run.summary), default=None)
     if fastest:
         found.append(Tile("Shortest training", seconds_text(fastest[0]), fastest[1]))
@@ -96,15 +96,26 @@ def results_section(runs: Sequence[Run]) -> Section:
     charts = []
     tested = [run for run in runs if error(run) is not None]
     if tested:
-        series = [Series("test error", [run.name for run in tested], [100 * (error(run) or 0.0) for run in tested])]
-        axes = Axis("run"), Axis("test error, %", from_zero=True)
-        charts.append(bars("test-errors", "Test error of each run", "", series, *axes))
+        part = held_out(tested)
+        series = [Series(f"{part} error", [run.name for run in tested], [100 * (error(run) or 0.0) for run in tested])]
+        axes = Axis("run"), error_axis(part)
+        charts.append(bars("test-errors", f"{part.capitalize()} error of each run", "", series, *axes))
     return Section("results", "What came out", (), (*charts, results_table(runs)))
 
 
 def results_table(runs: Sequence[Run]) -> Table:
     """What each run was, and what came out."""
-    heads = ("run", "model", "data", "strategy", "workers", "world", "test error", "training", "examples/s")
+    heads = (
+        "run",
+        "model",
+        "data",
+        "strategy",
+        "workers",
+        "world",
+        f"{held_out(runs)} error",
+        "training",
+        "examples/s",
+    )
     return Table("The runs", heads, tuple(_row(run) for run in runs))
 
 

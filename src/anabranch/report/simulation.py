@@ -6,17 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from anabranch.report.asynchrony import staleness_charts
-from anabranch.report.charts import Axis, Series, lines, shown
+from anabranch.report.charts import Axis, Series, apart, lines, shown
 from anabranch.report.images import size_of
 from anabranch.report.learning import epoch_charts, test_error_charts, time_charts
 from anabranch.report.page import Chart, Page, Picture, Section, Table, Tile
-from anabranch.report.records import Json, Run, read_json, read_run, read_toml
+from anabranch.report.records import Json, Run, held_out, read_json, read_run, read_toml
 from anabranch.report.setup import pairs, setup_section
 from anabranch.report.spending import share_chart
 from anabranch.simulate.relative import FINISHED, Row, base_workers, captions
 from anabranch.wording import counted, digits, seconds_text
 
-MOST_TICKS = 8
 WIDEST = 1072  # CSS pixels of the page
 WIDE = 8  # the ratio of the largest to the smallest number of workers from which an axis is logarithmic
 
@@ -125,9 +124,9 @@ def tiles(sweep: Sweep) -> tuple[Tile, ...]:
         found.append(Tile("Efficiency", f"{100 * last['efficiency']:.0f} %", on))
     errors = [row["test_error"] for row in sweep.rows if row.get("test_error") is not None]
     if errors:
-        found.append(
-            Tile("Test error", f"{100 * min(errors):.2f} %", f"the least; the largest {100 * max(errors):.2f} %")
-        )
+        largest = f"the least; the largest {100 * max(errors):.2f} %"
+        part = held_out(sweep.runs).capitalize()
+        found.append(Tile(f"{part} error", f"{100 * min(errors):.2f} %", largest))
     return tuple(found)
 
 
@@ -180,11 +179,13 @@ def learning_section(sweep: Sweep) -> Section | None:
     """Errors against workers, epochs and virtual time; None where nothing was learnt."""
     if not sweep.runs:
         return None
-    charts = []
+    charts, part = [], held_out(sweep.runs)
     if any(row.get("test_error") is not None for row in sweep.rows):
-        charts.append(_chart("error", "Test error", sweep.rows, "test_error", "test error, %", 100.0))
+        charts.append(
+            _chart("error", f"{part.capitalize()} error", sweep.rows, "test_error", f"{part} error, %", 100.0)
+        )
     if any(row.get("seconds_to_target") is not None for row in sweep.rows):
-        title = f"Time to a test error of {100 * (sweep.target or 0.0):.2f} %"
+        title = f"Time to a {part} error of {100 * (sweep.target or 0.0):.2f} %"
         charts.append(_chart("target", title, sweep.rows, "seconds_to_target", "virtual seconds"))
     charts += [*epoch_charts(sweep.runs), *test_error_charts(sweep.runs), *time_charts(sweep.runs)]
     return Section("learning", "How it learnt", (), tuple(charts))
@@ -222,7 +223,7 @@ def rows_table(sweep: Sweep) -> Table:
         ("computing, %", "computing", 100.0),
         ("waiting, %", "waiting", 100.0),
         ("communicating, %", "communicating", 100.0),
-        ("test error, %", "test_error", 100.0),
+        ("error, %", "test_error", 100.0),
         ("s to target", "seconds_to_target", 1.0),
         ("mean staleness", "mean_staleness", 1.0),
     ]
@@ -254,16 +255,6 @@ def workers_axis(rows: Sequence[Row]) -> Axis:
 def is_wide(rows: Sequence[Row]) -> bool:
     """Whether the numbers of workers span much."""
     return bool(rows[-1]["workers"] >= WIDE * rows[0]["workers"])
-
-
-def apart(counts: Sequence[int]) -> tuple[int, ...]:
-    """From the largest on, those that have room for their numbers on a logarithmic axis."""
-    least = (counts[-1] / counts[0]) ** (1 / MOST_TICKS)
-    kept = [counts[-1]]
-    for count in reversed(counts):
-        if kept[-1] / count > least:
-            kept.append(count)
-    return tuple(reversed(kept))
 
 
 def _chart(name: str, title: str, rows: Sequence[Row], key: str, unit: str, scale: float = 1.0) -> Chart:
