@@ -29,15 +29,25 @@ class Selection:
     image_shape: tuple[int, int] | None
 
 
-def own_part(config: Config, part: Part | None = None) -> Selection:
+def own_part(config: Config, part: Part | None = None, *, width: int | None = None) -> Selection:
     """A part of the data that a run had; that on which it was measured unless one is named.
 
+    Args:
+        config: of the run.
+        part: of its data.
+        width: features that the model takes, if that is known.
+
     Raises:
-        UsageError: the run had no such part.
+        UsageError: the run had no such part, or its data have changed since.
         UsageError, DataError: as `anabranch.data.load`.
     """
     chosen: Part = part or ("validation" if config.data.validation_fraction else "test")
     division = _own(config)
+    if width is not None and division.train.width != width:
+        raise UsageError(
+            f"the model has {width} inputs, but {division.name} has {division.train.width} features: "
+            "these are no longer the data that it has learnt from; put them back as they were."
+        )
     return _scaled(division, chosen, fit(config.data.scale, division.train))
 
 
