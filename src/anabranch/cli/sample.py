@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(Arguments, args=arguments, prog="anabranch sample", description=DESCRIPTION)
     trained = read_trained(Path(options.run))
     dbn, layer = _checked(options, trained)
-    out = checked_out(options.out, trained.folder, "samples.png")
+    out = checked_out(options.out, trained.folder, "samples.png", ".safetensors")
     use_threads(trained.config)
     display = make_display()
     data = _data(trained, display, needed=options.label is not None)
