@@ -8,6 +8,7 @@ import torch
 from anabranch.config import Config
 from anabranch.data import Division, Examples, Scale, Scaling, fit, load_unscaled
 from anabranch.errors import DataError, UsageError
+from anabranch.runfolder import PROGRAM
 
 Part = Literal["train", "validation", "test"]
 
@@ -87,6 +88,10 @@ def other_part(
 
 def _own(config: Config) -> Division:
     options = config.data
+    if options.data.startswith(PROGRAM):
+        raise UsageError(
+            "the run's data were given by a Python program, which alone has them; anabranch evaluate takes others by --data."
+        )
     return load_unscaled(
         options.data,
         seed=config.training.seed,
