@@ -64,11 +64,7 @@ def onnx_bytes(trained: Trained, network: nn.Module) -> bytes:
             f"{trained.config.model.model} does not tell how many inputs it takes, which ONNX must know: "
             "let it begin with a torch.nn.Linear in a torch.nn.Sequential, or call torch.onnx.export yourself."
         )
-    try:
-        import onnx  # noqa: F401 - torch's exporter wants both
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"ONNX needs the package {error.name}: install it with  {INSTALL}") from error
+    _check_packages()
     # Two examples: an exporter takes a batch of one for a constant.
     example = torch.zeros(2, trained.inputs, dtype=weight_dtype(trained.config.training.precision))
     try:
@@ -91,6 +87,15 @@ def onnx_bytes(trained: Trained, network: nn.Module) -> bytes:
         raise AnabranchError("torch's exporter returned no ONNX program: use --format safetensors.")
     content: bytes = program.model_proto.SerializeToString()
     return content
+
+
+def _check_packages() -> None:
+    """See that those are there which torch's exporter wants."""
+    try:
+        import onnx  # noqa: F401
+        import onnxscript  # noqa: F401
+    except ImportError as error:
+        raise UsageError(f"ONNX needs the package {error.name}: install it with  {INSTALL}") from error
 
 
 def _is_own(trained: Trained) -> bool:

@@ -8,6 +8,7 @@ import torch
 from anabranch.config import Config
 from anabranch.data import Division, Examples, Scale, Scaling, fit, load_unscaled
 from anabranch.errors import DataError, UsageError
+from anabranch.runfolder import PROGRAM
 
 Part = Literal["train", "validation", "test"]
 
@@ -29,15 +30,25 @@ class Selection:
     image_shape: tuple[int, int] | None
 
 
-def own_part(config: Config, part: Part | None = None) -> Selection:
+def own_part(config: Config, part: Part | None = None, *, width: int | None = None) -> Selection:
     """A part of the data that a run had; that on which it was measured unless one is named.
 
+    Args:
+        config: of the run.
+        part: of its data.
+        width: features that the model takes, if that is known.
+
     Raises:
-        UsageError: the run had no such part.
+        UsageError: the run had no such part, or its data have changed since.
         UsageError, DataError: as `anabranch.data.load`.
     """
     chosen: Part = part or ("validation" if config.data.validation_fraction else "test")
     division = _own(config)
+    if width is not None and division.train.width != width:
+        raise UsageError(
+            f"the model has {width} inputs, but {division.name} has {division.train.width} features: "
+            "these are no longer the data that it has learnt from; put them back as they were."
+        )
     return _scaled(division, chosen, fit(config.data.scale, division.train))
 
 
@@ -77,6 +88,10 @@ def other_part(
 
 def _own(config: Config) -> Division:
     options = config.data
+    if options.data.startswith(PROGRAM):
+        raise UsageError(
+            "the run's data were given by a Python program, which alone has them; anabranch evaluate takes others by --data."
+        )
     return load_unscaled(
         options.data,
         seed=config.training.seed,

@@ -11,7 +11,7 @@ from anabranch.config import Config, read_toml
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.models import DBN
 from anabranch.objectives.base import weight_dtype
-from anabranch.runfolder import RunFolder
+from anabranch.runfolder import PROGRAM, RunFolder
 from anabranch.tensorfile import tensors_from
 
 M = TypeVar("M", bound=nn.Module)
@@ -48,7 +48,8 @@ def read_trained(path: Path) -> Trained:
     """The run in the folder `path`.
 
     Raises:
-        UsageError: there is no run, it has not ended, or its model is a module that cannot be imported.
+        UsageError: there is no run, it has not ended, or its model is a module that cannot be imported, or that a
+            Python program gave to `anabranch.fit`.
         CheckpointError: its model is damaged, or another one than its options say.
     """
     folder = RunFolder(path)
@@ -59,6 +60,12 @@ def read_trained(path: Path) -> Trained:
             f"the run in {path} has not ended (no model.safetensors): go on with it by anabranch train --resume {path}."
         )
     config = read_toml(folder.config, Config())
+    if config.model.model.startswith(PROGRAM):
+        name = config.model.model.removeprefix(PROGRAM)
+        raise UsageError(
+            f"the model of {path} is a module that a Python program gave ({name}), and only that program has its code: "
+            "load model.safetensors there."
+        )
     tensors = _tensors(folder)
     model = untried_model(config.model, config.training.seed, weight_dtype(config.training.precision))
     if not isinstance(model, DBN):

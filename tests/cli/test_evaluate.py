@@ -96,7 +96,9 @@ def test_a_run_whose_data_were_exchanged(tmp_path: Path, capsys: Captured) -> No
     data = write_data(tmp_path)
     assert train(data, tmp_path / "run") == 0
     write_data(tmp_path, x=np.zeros((60, 9), dtype=np.float32))
-    assert "no longer those that it has learnt from" in sentence(capsys, 2, "evaluate", str(tmp_path / "run"))
+    changed = "no longer the data that it has learnt from"
+    assert changed in sentence(capsys, 2, "evaluate", str(tmp_path / "run"))
+    assert changed in sentence(capsys, 2, "sample", str(tmp_path / "run"), "--class", "1")
 
 
 def test_a_module_of_the_users_own(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +115,16 @@ def test_under_mpirun_it_refuses(folder: Path, capsys: Captured, monkeypatch: py
     monkeypatch.setattr("anabranch.cli.finished.started_ranks", lambda: 2)
     for command in ("evaluate", "sample", "export"):
         assert "start it without mpirun or srun" in sentence(capsys, 2, command, str(folder / "dbn"))
+
+
+def test_stopped_by_ctrl_c_it_does_not_speak_of_checkpoints(
+    folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("anabranch.cli.evaluate.verdict", interrupted)
+    assert sentence(capsys, 130, "evaluate", str(folder / "dbn")) == "stopped at once; nothing was written."
 
 
 def test_many_classes_are_listed_by_their_confusions() -> None:

@@ -115,7 +115,7 @@ def test_what_cannot_be_is_one_sentence(folder: Path, capsys: Captured) -> None:
     run = str(folder / "dbn")
     assert "use --out a.onnx" in sentence(capsys, 2, "export", run, "--format", "onnx", "--out", "a.safetensors")
     own = f"{run}/model.safetensors"
-    assert "would replace a file of the run itself" in sentence(capsys, 2, "export", run, "--out", own)
+    assert "is a file of the run itself" in sentence(capsys, 2, "export", run, "--out", own)
     assert "there is no run in" in sentence(capsys, 2, "export", f"{run}-not")
 
 

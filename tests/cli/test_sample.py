@@ -123,7 +123,7 @@ def test_what_cannot_be_is_one_sentence(folder: Path, capsys: Captured) -> None:
     assert "there are no labels, by which to know a class" in refused("stack", "--class", "0")
     assert "use --out here.png" in refused("dbn", "--out", "here.jpg")
     own = str(folder / "dbn" / "model.png")
-    assert "would replace a file of the run itself" in refused("dbn", "--out", own)
+    assert "is a file of the run itself" in refused("dbn", "--out", own)
     assert "there is no run in" in refused("nowhere")
 
 

@@ -1,5 +1,6 @@
 """Runs are read back from their folders."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from cli_helpers import train, write_data
 from torch import nn
 
+from anabranch.config import Config, read_toml
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.evaluate import classification_error
 from anabranch.selection import own_part
@@ -67,3 +69,13 @@ def test_what_is_no_finished_run(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"nothing")
     with pytest.raises(CheckpointError, match="is damaged"):
         read_trained(tmp_path)
+
+
+def test_what_a_python_program_gave_is_not_looked_for(folder: Path, tmp_path: Path) -> None:
+    text = (folder / "stack" / "config.toml").read_text()
+    (tmp_path / "config.toml").write_text(re.sub(r'^(data|model) = ".*"', r'\1 = "python:Thing"', text, flags=re.M))
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(UsageError, match=r"is a module that a Python program gave \(Thing\)"):
+        read_trained(tmp_path)
+    with pytest.raises(UsageError, match=r"data were given by a Python program.*takes others by --data"):
+        own_part(read_toml(tmp_path / "config.toml", Config()))

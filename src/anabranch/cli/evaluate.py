@@ -1,6 +1,6 @@
 """`anabranch evaluate`: the error of a trained model, class by class; or how well the RBMs of a stack fit the data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,7 +21,6 @@ from anabranch.progress import make_display, told
 from anabranch.seeding import generator
 from anabranch.selection import Part, Selection, other_part, own_part
 from anabranch.trained import Trained, read_trained
-from anabranch.types import Batch
 from anabranch.wording import counted
 
 DESCRIPTION = """\
@@ -71,7 +70,7 @@ def main(arguments: Sequence[str]) -> int:
     say = make_display().say
     say(f"{trained.config.model.model} of {options.run}")
     say(f"{selection.name}: {counted(len(selection.examples), 'example')}")
-    lines, figures = _measured(trained, selection)
+    lines, figures = _measured(trained, selection, say)
     for line in lines:
         say(line)
     if options.json is not None:
@@ -82,12 +81,14 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _measured(trained: Trained, selection: Selection) -> tuple[list[str], dict[str, Any]]:
+def _measured(trained: Trained, selection: Selection, say: Callable[[str], None]) -> tuple[list[str], dict[str, Any]]:
     """Of the classifier, if there is one and there are labels, else of the RBMs: lines for people, and data."""
     config = trained.config
+    dtype, chunks = weight_dtype(config.training.precision), -(-len(selection.examples) // CHUNK)
+    batches = told(selection.examples.chunks(CHUNK, dtype), chunks, f"chunks of {CHUNK:,} examples", say)
     if trained.network is not None and selection.classes:
         _check_classes(trained.network, selection, config)
-        found = verdict(trained.network, _batches(config, selection), config.model.outputs)
+        found = verdict(trained.network, batches, config.model.outputs)
         return verdict_lines(found), verdict_data(found)
     if trained.dbn is None:
         raise UsageError(
@@ -95,7 +96,7 @@ def _measured(trained: Trained, selection: Selection) -> tuple[list[str], dict[s
         )
     if config.model.units == "bernoulli":
         check_unit_interval(selection.examples, selection.name)
-    fits, through = layer_fits(trained.dbn, _batches(config, selection), generator(_STREAM))
+    fits, through = layer_fits(trained.dbn, batches, generator(_STREAM))
     return fit_lines(trained.dbn, fits, through), fit_data(trained.dbn, fits, through)
 
 
@@ -114,13 +115,7 @@ def _selected(options: Arguments, trained: Trained) -> Selection:
             raise UsageError(
                 f"{name} {value} is for other data (--data): the run's own are divided and scaled as they were."
             )
-    selection = own_part(trained.config, options.part)
-    if trained.inputs not in (None, selection.examples.width):
-        raise UsageError(
-            f"the model has {trained.inputs} inputs, but {selection.name} has {selection.examples.width} features: "
-            "the data are no longer those that it has learnt from; name others with --data."
-        )
-    return selection
+    return own_part(trained.config, options.part, width=trained.inputs)
 
 
 def _check_classes(network: nn.Module, selection: Selection, config: Config) -> None:
@@ -140,9 +135,3 @@ def _check_classes(network: nn.Module, selection: Selection, config: Config) -> 
             f"{selection.name}: there are {selection.classes} classes, but the model knows {outputs}: "
             f"give it data like those that it has learnt from ({config.data.data})."
         )
-
-
-def _batches(config: Config, selection: Selection) -> Iterator[Batch]:
-    total = -(-len(selection.examples) // CHUNK)
-    chunks = selection.examples.chunks(CHUNK, weight_dtype(config.training.precision))
-    return told(chunks, total, f"chunks of {CHUNK:,} examples", make_display().say)

@@ -27,16 +27,25 @@ def use_threads(config: Config) -> None:
     torch.set_num_threads(min(config.parallel.threads or 1, cores()))
 
 
-def checked_out(asked: str | None, folder: RunFolder, default: str) -> Path:
+def checked_out(asked: str | None, folder: RunFolder, default: str, *beside: str) -> Path:
     """The file to write: `asked`, which must end like `default`, or that in the run's folder.
 
+    Args:
+        asked: the value of --out.
+        folder: of the run.
+        default: name of the file.
+        beside: endings of other files that are written beside it.
+
     Raises:
-        UsageError: it ends otherwise, or is one of the run's own files.
+        UsageError: it ends otherwise, or a file of the run itself would be replaced.
     """
     path, suffix = Path(asked) if asked is not None else folder.path / default, Path(default).suffix
     if path.suffix != suffix:
         raise UsageError(f"the file ends in {suffix}, which {path} does not: use --out {path.with_suffix(suffix)}.")
-    own = (folder.config, folder.model, folder.steps, folder.summary)
-    if any(file.resolve() in (path.resolve(), path.with_suffix(".safetensors").resolve()) for file in own):
-        raise UsageError(f"{path} would replace a file of the run itself: choose another --out.")
+    own = {file.resolve() for file in (folder.config, folder.model, folder.steps, folder.summary)}
+    for written in (path, *map(path.with_suffix, beside)):
+        if written.resolve() in own:
+            raise UsageError(
+                f"{written} is a file of the run itself, which --out {path} would replace: choose another."
+            )
     return path

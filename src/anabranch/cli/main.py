@@ -26,6 +26,8 @@ COMMANDS = (
     "calibrate",
     "doctor",
 )
+NOTHING_KEPT = "stopped at once; nothing was written."
+KEEPING_NOTHING = ("evaluate", "sample", "export", "calibrate", "doctor")  # where they are stopped half-way
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnabranchError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        return _fail(Interrupted(signal.SIGINT, AT_ONCE), agreed=False)
+        said = NOTHING_KEPT if arguments and arguments[0] in KEEPING_NOTHING else AT_ONCE
+        return _fail(Interrupted(signal.SIGINT, said), agreed=False)
     except SystemExit as ending:  # of tyro, which has shown help, or said what is wrong
         return _leave(ending)
     except BrokenPipeError:

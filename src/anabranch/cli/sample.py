@@ -85,7 +85,7 @@ def main(arguments: Sequence[str]) -> int:
     options = tyro.cli(Arguments, args=arguments, prog="anabranch sample", description=DESCRIPTION)
     trained = read_trained(Path(options.run))
     dbn, layer = _checked(options, trained)
-    out = checked_out(options.out, trained.folder, "samples.png")
+    out = checked_out(options.out, trained.folder, "samples.png", ".safetensors")
     use_threads(trained.config)
     display = make_display()
     data = _data(trained, display, needed=options.label is not None)
@@ -131,7 +131,7 @@ def _checked(options: Arguments, trained: Trained) -> tuple[DBN, int]:
 def _data(trained: Trained, display: Display, *, needed: bool) -> Selection | None:
     """The run's training data; None where they cannot be read and are not `needed`."""
     try:
-        return own_part(trained.config, "train")
+        return own_part(trained.config, "train", width=trained.inputs)
     except AnabranchError as error:
         if needed:
             raise

@@ -4,6 +4,7 @@ Rank 0 writes FILE, JSON. Every rank ends by itself after SECONDS, for a killed 
 """
 
 import json
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,28 +13,40 @@ from pathlib import Path
 def main(file: str, seconds: str, *mode: str) -> int:
     """Take part; return the exit code. With the mode "survival" only say whether MPI survives a death."""
     signal.alarm(int(seconds))  # before anything that may hang, such as starting MPI
-    from anabranch.comm import mpi_world
-    from anabranch.comm.base import Feature
-    from anabranch.errors import AnabranchError
-
     try:
-        comm = mpi_world.join(1 if mode else 2)
-        found: dict[str, object] = {"survives": Feature.FAILURES in comm.provides}
-        if not mode:
-            from anabranch.doctor.exercise import exercise, timings  # takes longer to import than all else
+        found = _survival() if mode else _two_ranks()
+    except Exception as error:  # whatever it was, the doctor is to tell it
+        from anabranch.errors import AnabranchError
 
-            operations, (latency, allreduce) = exercise(comm), timings(comm)
-            found = {"operations": operations, "latency": latency, "allreduce_seconds": allreduce}
-    except AnabranchError as error:
-        _write(Path(file), {"error": str(error)})
-        mpi_world.end_all(1)
-    if comm.rank == 0:
+        known = isinstance(error, AnabranchError)
+        _write(Path(file), {"error": str(error) if known else f"{type(error).__name__}: {error}"})
+        os._exit(1)  # without MPI's own end, which might wait for the other rank; mpirun ends that
+    if found:
         _write(Path(file), found)
     return 0
 
 
+def _two_ranks() -> dict[str, object]:
+    """What they computed, at rank 0; nothing at the other."""
+    from anabranch.comm import mpi_world
+    from anabranch.doctor.exercise import exercise, timings
+
+    comm = mpi_world.join(2)
+    operations, (latency, allreduce) = exercise(comm), timings(comm)
+    if comm.rank:
+        return {}
+    return {"operations": operations, "latency": latency, "allreduce_seconds": allreduce}
+
+
+def _survival() -> dict[str, object]:
+    from anabranch.comm import mpi_world
+    from anabranch.comm.base import Feature
+
+    return {"survives": Feature.FAILURES in mpi_world.join(1).provides}
+
+
 def _write(file: Path, content: dict[str, object]) -> None:
-    partial = file.with_suffix(f".{id(content)}")
+    partial = file.with_suffix(f".{os.getpid()}")
     partial.write_text(json.dumps(content), encoding="utf-8")
     partial.replace(file)
 
