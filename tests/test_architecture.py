@@ -7,20 +7,20 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "kernels", "__init__"},
+    {"errors", "types", "seeding", "kernels"},
     {"data", "models", "comm", "optim", "files", "signals"},
     {"objectives", "server"},
     {"cluster", "strategies"},
     {"evaluate", "limit", "pretrain"},
-    {"config", "launch"},
+    {"config", "launch", "supervise"},
     {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
     {"journal", "speed", "summary"},
-    {"trainer"},
+    {"trainer", "estimators"},
     {"simulate"},
     {"calibrate"},
     {"experiments"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "__init__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 
