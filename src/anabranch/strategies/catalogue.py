@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from anabranch.errors import UsageError, unknown_name
-from anabranch.optim import Directions, Rule
+from anabranch.optim import DEFAULT_RULE, Directions, Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Strategy
@@ -97,6 +97,12 @@ def find(name: str) -> Entry:
     if name not in CATALOGUE:
         raise unknown_name("strategy", name, CATALOGUE)
     return CATALOGUE[name]
+
+
+def name_of(strategy: Strategy) -> str | None:
+    """What the catalogue calls strategies of this class; None of one that is not in it."""
+    made = {name: entry.make(DEFAULT_RULE) for name, entry in CATALOGUE.items()}
+    return next((name for name, one in made.items() if type(one) is type(strategy)), None)
 
 
 def strategy(name: str, rule: Rule, options: Options) -> Strategy:

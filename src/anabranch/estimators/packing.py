@@ -1,0 +1,107 @@
+"""Values of an estimator as JSON and named tensors, and back again to the bit: what files hold instead of pickles."""
+
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from anabranch.kernels import Array
+from anabranch.optim import DEFAULT_RULE, Rule
+from anabranch.strategies import CATALOGUE, Hosting, TaskState
+
+Json = Any
+
+_CLASSES: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (Rule, Hosting, TaskState, *(type(entry.make(DEFAULT_RULE)) for entry in CATALOGUE.values()))
+}
+_FLOATS = ("float32", "float64")
+
+
+class Packer:
+    """Puts values away.
+
+    Attributes:
+        tensors: what does not go into JSON, by names that it refers to.
+    """
+
+    def __init__(self) -> None:
+        self.tensors: dict[str, Tensor] = {}
+
+    def pack(self, value: object, name: str) -> Json:
+        """The JSON of `value`; `name` says where it stood.
+
+        Raises:
+            TypeError: there is no form for it.
+        """
+        match value:
+            case None | bool() | int() | float() | str():
+                return value
+            case np.generic():
+                return self._tagged("scalar", self.pack(np.asarray(value), name))
+            case np.ndarray():
+                return self._array(value, name)
+            case Tensor():
+                return self._tagged("tensor", self._put(value, name))
+            case list():
+                return [self.pack(item, f"{name}.{number}") for number, item in enumerate(value)]
+            case tuple():
+                return self._tagged("tuple", self.pack(list(value), name))
+            case dict():
+                return self._tagged("dict", {key: self.pack(item, f"{name}.{key}") for key, item in value.items()})
+            case np.random.RandomState():
+                return self._tagged("random state", self.pack(value.get_state(legacy=False), name))
+        if is_dataclass(value) and type(value).__name__ in _CLASSES:
+            held = {f.name: self.pack(getattr(value, f.name), f"{name}.{f.name}") for f in fields(value)}
+            return self._tagged(type(value).__name__, held)
+        raise TypeError(f"{name} is {value!r}, which a file has no form for")
+
+    def _array(self, value: Array, name: str) -> Json:
+        if value.dtype.name in _FLOATS and value.ndim:
+            return self._tagged("array", self._put(torch.from_numpy(np.array(value, order="C")), name))
+        if value.dtype.kind not in "biufUO":
+            raise TypeError(f"{name} holds values of type {value.dtype}, which a file has no form for")
+        return self._tagged("list", [str(value.dtype), self.pack(value.tolist(), name)])
+
+    def _put(self, tensor: Tensor, name: str) -> str:
+        self.tensors[name] = tensor
+        return name
+
+    @staticmethod
+    def _tagged(kind: str, held: Json) -> Json:
+        return {"is": kind, "of": held}
+
+
+def unpack(packed: Json, tensors: Mapping[str, Tensor]) -> Any:
+    """The value of a `Packer`'s JSON.
+
+    Raises:
+        KeyError, TypeError, ValueError: it is none.
+    """
+    if isinstance(packed, list):
+        return [unpack(item, tensors) for item in packed]
+    if not isinstance(packed, dict):
+        return packed
+    kind, held = packed["is"], packed["of"]
+    match kind:
+        case "tensor":
+            return tensors[held]
+        case "array":
+            return tensors[held].numpy()
+        case "list":
+            dtype, items = held
+            return np.array(unpack(items, tensors), dtype=dtype)
+        case "scalar":
+            return unpack(held, tensors)[()]
+        case "tuple":
+            return tuple(unpack(held, tensors))
+        case "dict":
+            return {key: unpack(item, tensors) for key, item in held.items()}
+        case "random state":
+            stream = np.random.RandomState()
+            stream.set_state(unpack(held, tensors))
+            return stream
+    return _CLASSES[kind](**{key: unpack(item, tensors) for key, item in held.items()})
