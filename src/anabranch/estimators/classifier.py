@@ -139,7 +139,8 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
         plan = replace(plan, stopping=FixedEpochs(made + 1), by_error=False)
         begin: Begin = partial(self._begin, config, rows) if first else lambda _comm, _notes: self._same()
         network, notes = self._train(config, plan, rows, begin, states, keep=True)
-        self._going_on = under, [each.state for each in notes if each.state]
+        own = notes[0].states[self._TASK]
+        self._going_on = under, [each.states.get(self._TASK, replace(own, tensors={})) for each in notes]
         losses = [] if first else self.loss_curve_
         return self._take(network, [*losses, *notes[0].losses[self._TASK]])
 
@@ -185,7 +186,7 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
 
     @torch.no_grad()
     def _logits(self, X: Matrix) -> Tensor:
-        check_is_fitted(self)
+        check_is_fitted(self, "coefs_")
         x = validate_data(self, X, accept_sparse="csr", dtype=[self.coefs_[0].dtype], reset=False)
         layers = [(as_tensor(w), as_tensor(b)) for w, b in zip(self.coefs_, self.intercepts_, strict=True)]
         parts = []
@@ -210,7 +211,11 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
         return None if asked is None else fitting(asked, examples, whole(self, "workers", 1))
 
     def _sizes(self, x: Any) -> str:
-        """Of all layers, as in `dbn:784-500-10`."""
+        """Of all layers but the last, as in `mlp:784-500-10`.
+
+        Raises:
+            UsageError: they are no sizes.
+        """
         hidden: Any = self.hidden_layer_sizes
         sizes = list(hidden) if np.iterable(hidden) else [hidden]
         if not all(isinstance(size, Integral) and int(size) > 0 for size in sizes):

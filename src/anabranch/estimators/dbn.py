@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from anabranch.build import build_network, with_classes
 from anabranch.comm.base import Communicator
 from anabranch.config import Config, FineTuningOptions, ModelOptions, TrainingOptions
+from anabranch.errors import UsageError
 from anabranch.estimators.classifier import Auto, NetworkClassifier
 from anabranch.estimators.notes import Notes
 from anabranch.estimators.parameters import (
@@ -134,6 +136,8 @@ class DBNClassifier(NetworkClassifier):
             seed=seed_of(self.random_state),
             dtype=precision(self.dtype, x.dtype),
         )
+        if np.size(self.hidden_layer_sizes) == 0:
+            raise UsageError("a DBN needs at least one hidden layer: give its units, as in hidden_layer_sizes=(500,).")
         model = ModelOptions(model=f"dbn:{self._sizes(x)}")
         return Config(
             model=model, parallel=self._parallel(), training=pretraining, finetuning=self._fine_tuning(x, schedule)

@@ -16,25 +16,29 @@ class Notes(Silent):
 
     Args:
         restored: where tasks go on, by their names.
-        keep: whether the state at the end of a task is wanted.
+        keep: whether the states at the ends of tasks are wanted.
         say: shows each epoch.
 
     Attributes:
         losses: of the epochs of each task, by its name.
-        state: at the end of the last task.
+        states: at the end of each task, by its name; workers at their own pace leave that to the first one.
     """
 
     def __init__(
         self, *, restored: Mapping[str, TaskState] | None = None, keep: bool = False, say: Say | None = None
     ) -> None:
         self.losses: dict[str, list[float]] = {}
-        self.state: TaskState | None = None
+        self.states: dict[str, TaskState] = {}
         self._restored, self._keep, self._say = restored or {}, keep, say
-        self._began = time.monotonic()
+        self._task, self._began = "", time.monotonic()
 
     def restored(self, task: str) -> TaskState | None:
         """Where this task goes on, if it does."""
         return self._restored.get(task)
+
+    def begin(self, task: str, epochs: int, steps: int, done: int) -> None:  # noqa: ARG002 - the name alone is wanted
+        """What follows is of this task."""
+        self._task, self._began = task, time.monotonic()
 
     def on_epoch(self, report: EpochReport) -> None:
         """Note it, and show it."""
@@ -46,4 +50,5 @@ class Notes(Silent):
     def save(self, state: TaskState, comm: Communicator) -> None:  # noqa: ARG002 - each worker keeps its own
         """Keep a copy: a strategy may still bring its replicas together after the last epoch."""
         if self._keep:
-            self.state = replace(state, tensors={name: tensor.clone() for name, tensor in state.tensors.items()})
+            tensors = {name: tensor.clone() for name, tensor in state.tensors.items()}
+            self.states[self._task] = replace(state, tensors=tensors)

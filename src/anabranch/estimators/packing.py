@@ -18,6 +18,7 @@ _CLASSES: dict[str, type] = {
     kind.__name__: kind
     for kind in (Rule, Hosting, TaskState, *(type(entry.make(DEFAULT_RULE)) for entry in CATALOGUE.values()))
 }
+ESTIMATORS: dict[str, type] = {}  # by their names, as they come to be: they are made of values, too
 _FLOATS = ("float32", "float64")
 
 
@@ -51,13 +52,19 @@ class Packer:
             case tuple():
                 return self._tagged("tuple", self.pack(list(value), name))
             case dict():
-                return self._tagged("dict", {key: self.pack(item, f"{name}.{key}") for key, item in value.items()})
+                return self._fields(value, "dict", name)
             case np.random.RandomState():
                 return self._tagged("random state", self.pack(value.get_state(legacy=False), name))
-        if is_dataclass(value) and type(value).__name__ in _CLASSES:
-            held = {f.name: self.pack(getattr(value, f.name), f"{name}.{f.name}") for f in fields(value)}
-            return self._tagged(type(value).__name__, held)
+        kind = type(value).__name__
+        if is_dataclass(value) and type(value) is _CLASSES.get(kind):
+            return self._fields({f.name: getattr(value, f.name) for f in fields(value)}, kind, name)
+        if type(value) is ESTIMATORS.get(kind):
+            return self._fields(vars(value), kind, name)
         raise TypeError(f"{name} is {value!r}, which a file has no form for")
+
+    def _fields(self, values: Mapping[str, object], kind: str, name: str) -> Json:
+        within = f"{name}." if name else ""
+        return self._tagged(kind, {key: self.pack(value, within + key) for key, value in values.items()})
 
     def _array(self, value: Array, name: str) -> Json:
         if value.dtype.name in _FLOATS and value.ndim:
@@ -104,4 +111,9 @@ def unpack(packed: Json, tensors: Mapping[str, Tensor]) -> Any:
             stream = np.random.RandomState()
             stream.set_state(unpack(held, tensors))
             return stream
-    return _CLASSES[kind](**{key: unpack(item, tensors) for key, item in held.items()})
+    values = {key: unpack(item, tensors) for key, item in held.items()}
+    if kind in _CLASSES:
+        return _CLASSES[kind](**values)
+    estimator = ESTIMATORS[kind]()
+    vars(estimator).update(values)
+    return estimator

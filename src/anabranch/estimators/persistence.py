@@ -9,7 +9,7 @@ import safetensors
 
 from anabranch import __version__
 from anabranch.errors import StorageError
-from anabranch.estimators.packing import Packer, unpack
+from anabranch.estimators.packing import ESTIMATORS, Packer, unpack
 from anabranch.files import tensor_bytes, write_bytes
 
 FORMAT = 1
@@ -19,6 +19,10 @@ _KEY = "anabranch"  # of the metadata
 class Kept:
     """An estimator that can be written to a file and read again."""
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        ESTIMATORS[cls.__name__] = cls
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write parameters and everything learnt to the file `path`, whole or not at all; `load` reads it.
 
@@ -27,17 +31,13 @@ class Kept:
             OSError: the file cannot be written.
         """
         packer = Packer()
-        held: dict[str, Any] = {
-            "format": FORMAT,
-            "version": __version__,
-            "estimator": type(self).__name__,
-            "values": {name: packer.pack(value, name) for name, value in vars(self).items()},
-        }
+        held = {"format": FORMAT, "version": __version__, "estimator": packer.pack(self, "")}
         content = tensor_bytes(packer.tensors, {_KEY: json.dumps(held)})
         try:
             write_bytes(Path(path), content)
         except StorageError as error:
-            raise OSError(f"cannot save to {path}: {error.__cause__}.") from error
+            reason = getattr(error.__cause__, "strerror", None) or error
+            raise OSError(f"cannot save to {path}: {reason}.") from error
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -47,6 +47,8 @@ class Kept:
             OSError: the file cannot be read.
             ValueError: it is damaged, or holds no estimator of this class, or one of a later version.
         """
+        if Path(path).is_dir():
+            raise IsADirectoryError(f"{path} is a folder: give a file that {cls.__name__}.save has written.")
         try:
             with safetensors.safe_open(path, framework="pt") as file:
                 held = json.loads((file.metadata() or {}).get(_KEY, "{}"))
@@ -54,10 +56,9 @@ class Kept:
         except (safetensors.SafetensorError, ValueError) as error:
             raise ValueError(f"{path} is no file of {cls.__name__}.save, or is damaged: {error}.") from error
         _check(held, cls, path)
-        estimator = cls.__new__(cls)
         try:
-            vars(estimator).update({name: unpack(value, tensors) for name, value in held["values"].items()})
-        except (KeyError, TypeError, ValueError) as error:
+            estimator: Self = unpack(held["estimator"], tensors)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): restore it from a copy.") from error
         return estimator
 
@@ -68,10 +69,10 @@ def _check(held: Any, cls: type, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: saying what it is.
     """
-    name = held.get("estimator") if isinstance(held, dict) else None
-    if name is None:
+    if not (isinstance(held, dict) and {"format", "version", "estimator"} <= held.keys()):
         raise ValueError(f"{path} holds no estimator: give a file that {cls.__name__}.save has written.")
     if held["format"] != FORMAT:
         raise ValueError(f"{path} was saved by Anabranch {held['version']}, in a format that this one cannot read.")
+    name = held["estimator"]["is"]
     if name != cls.__name__:
-        raise ValueError(f"{path} holds a {name}: read it with {name}.load.")
+        raise ValueError(f"{path} was saved by {name}: read it with {name}.load.")

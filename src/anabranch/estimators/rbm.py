@@ -77,6 +77,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
         feature_names_in_: their names, if X has names.
     """
 
+    _velocity: Array | None = None  # of momentum, between two calls of `partial_fit`
+
     def __init__(
         self,
         n_components: int = 256,
@@ -229,7 +231,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
 
     def _given(self, X: Matrix) -> Any:
         """X, checked, in its own type or that of the weights, whichever is wider."""
-        check_is_fitted(self)
+        check_is_fitted(self, "components_")
         x = self._checked(X, [np.float64, np.float32], reset=False)
         return x.astype(np.result_type(x.dtype, self.components_.dtype), copy=False)
 
