@@ -28,8 +28,8 @@ EXPECTED_FAILURES = {
 SKIPPED = {
     "check_array_api_input": "runs only where SCIPY_ARRAY_API is set before scipy is imported; it is for estimators "
     "that compute with any array library, and these compute with torch.",
-    "check_classifier_data_not_an_array": "its first half, objects that become arrays, has run; the second half wants "
-    "pandas, which is no dependency: test_data_frames has what it would ask.",
+    "check_classifier_data_not_an_array": "its first half, with objects that turn into arrays, has run; the second "
+    "wants pandas, which is no dependency of ours.",
 }
 
 
@@ -37,7 +37,7 @@ def expected_failures(estimator: BaseEstimator) -> dict[str, str]:
     return EXPECTED_FAILURES if isinstance(estimator, BernoulliRBM) else {}
 
 
-@parametrize_with_checks(SMALL, expected_failed_checks=expected_failures)
+@parametrize_with_checks(SMALL, expected_failed_checks=expected_failures)  # type: ignore[untyped-decorator]
 def test_it_passes(estimator: BaseEstimator, check: Callable[[BaseEstimator], Any]) -> None:
     try:
         check(estimator)

@@ -20,6 +20,7 @@ _CLASSES: dict[str, type] = {
 }
 ESTIMATORS: dict[str, type] = {}  # by their names, as they come to be: they are made of values, too
 _FLOATS = ("float32", "float64")
+_PLAIN = (bool, int, float, str, type(None))  # what JSON has
 
 
 class Packer:
@@ -69,9 +70,10 @@ class Packer:
     def _array(self, value: Array, name: str) -> Json:
         if value.dtype.name in _FLOATS and value.ndim:
             return self._tagged("array", self._put(torch.from_numpy(np.array(value, order="C")), name))
-        if value.dtype.kind not in "biufUO":
+        items = value.ravel().tolist()
+        if value.dtype.kind not in "biufUO" or not all(isinstance(item, _PLAIN) for item in items):
             raise TypeError(f"{name} holds values of type {value.dtype}, which a file has no form for")
-        return self._tagged("list", [str(value.dtype), self.pack(value.tolist(), name)])
+        return self._tagged("list", [str(value.dtype), list(value.shape), items])
 
     def _put(self, tensor: Tensor, name: str) -> str:
         self.tensors[name] = tensor
@@ -99,8 +101,8 @@ def unpack(packed: Json, tensors: Mapping[str, Tensor]) -> Any:
         case "array":
             return tensors[held].numpy()
         case "list":
-            dtype, items = held
-            return np.array(unpack(items, tensors), dtype=dtype)
+            dtype, shape, items = held
+            return np.array(items, dtype=dtype).reshape(shape)
         case "scalar":
             return unpack(held, tensors)[()]
         case "tuple":

@@ -52,7 +52,7 @@ def test_scikit_learns_parameters_come_first_with_its_defaults() -> None:
 
 @DTYPES
 def test_before_training_all_attributes_are_scikit_learns(dtype: type) -> None:
-    x = PATTERNS.astype(dtype)
+    x: Array = PATTERNS.astype(dtype)
     ours, theirs = (kind(5, n_iter=0, random_state=3).fit(x) for kind in (BernoulliRBM, ScikitLearns))
     for name in (*PARAMETERS, "h_samples_"):
         np.testing.assert_array_equal(getattr(ours, name), getattr(theirs, name))
@@ -63,10 +63,12 @@ def test_before_training_all_attributes_are_scikit_learns(dtype: type) -> None:
 
 def test_with_equal_weights_all_methods_agree(pair: tuple[BernoulliRBM, ScikitLearns]) -> None:
     ours, theirs = pair
-    near: dict[str, float] = {"rtol": 1e-12, "atol": 1e-14}
-    np.testing.assert_allclose(ours.transform(PATTERNS), theirs.transform(PATTERNS), **near)
-    np.testing.assert_allclose(ours.score_samples(PATTERNS), theirs.score_samples(PATTERNS), **near)
-    np.testing.assert_allclose(ours.free_energy(PATTERNS), theirs._free_energy(PATTERNS), **near)
+    for mine, its in (
+        (ours.transform, theirs.transform),
+        (ours.score_samples, theirs.score_samples),
+        (ours.free_energy, theirs._free_energy),
+    ):
+        np.testing.assert_allclose(mine(PATTERNS), its(PATTERNS), rtol=1e-12, atol=1e-14)
 
 
 def test_gibbs_steps_draw_as_scikit_learn_draws(pair: tuple[BernoulliRBM, ScikitLearns]) -> None:
@@ -126,7 +128,8 @@ def test_phases_of_unequal_size_are_means_each_of_its_own() -> None:
 @pytest.mark.parametrize("options", [{}, {"momentum": 0.5, "weight_cost": 0.01}, {"gibbs_steps": 3}], ids=str)
 @DTYPES
 def test_an_epoch_of_one_minibatch_is_a_partial_fit(options: dict[str, Any], dtype: type) -> None:
-    x, rbm = PATTERNS.astype(dtype), BernoulliRBM(5, n_iter=1, batch_size=60, random_state=3, **options)
+    x: Array = PATTERNS.astype(dtype)
+    rbm = BernoulliRBM(5, n_iter=1, batch_size=60, random_state=3, **options)
     whole, part = clone(rbm).fit(x), clone(rbm).partial_fit(x)
     for mine, its in zip(weights(whole), weights(part), strict=True):
         assert mine.dtype == its.dtype == dtype
