@@ -25,6 +25,7 @@ from anabranch.kernels import (
     Memory,
     Noise,
     hidden_mean,
+    mean_difference,
     reconstruct,
     sample_hidden,
     visible_mean,
@@ -141,8 +142,9 @@ class ContrastiveDivergence(Objective):
         return reconstruct(reconstruction.array, self._a, self._linear, v.array, space.one_over_n, self._g_a)
 
     def _distance(self) -> float:
-        biases = self._gradient[self._layer.w.numel() :]
-        return torch.dot(biases, biases).item()  # overflows without a warning, unlike NumPy
+        biases = self._layer.gradient.biases
+        with np.errstate(all="ignore"):  # what diverges has its own message
+            return float(biases @ biases)
 
     def _negative_phase(self, space: "_Workspace") -> None:
         """From the first reconstruction to the end of the chain, which is the same memory."""
@@ -183,8 +185,7 @@ class ContrastiveDivergence(Objective):
 
     def _visible_bias(self, space: "_Workspace") -> None:
         """⟨v⟩⁻ - ⟨v⟩⁺, where the chain's end is not the first reconstruction."""
-        minus, plus = (v.tensor.mean(0, dtype=self._weights.dtype) for v in (space.v_minus, space.v_plus))
-        self._g_a[:] = (minus - plus).numpy()
+        mean_difference(space.v_minus.array, space.v_plus.array, self._g_a)
 
     def _new_space(self, n: int) -> "_Workspace":
         hidden, visible = self._layer.w.shape
