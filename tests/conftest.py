@@ -1,15 +1,31 @@
-"""What all tests share: one thread, so that results have the same bits everywhere, and no verdict by the clock."""
+"""What all tests share: one thread, so that results have the same bits everywhere; no verdict by the clock, no page."""
 
+import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import pytest
 import torch
 from hypothesis import settings
 
+if TYPE_CHECKING:
+    from tiny_paper import Finished
+
+# A page of five megabytes at the end of each of some hundred runs; the tests of the report ask for theirs.
+os.environ["ANABRANCH_PAGES"] = "none"
 sys.path.insert(0, str(Path(__file__).parent / "support"))
 torch.set_num_threads(1)
 # A shell that starts the suite in the background has it ignore Ctrl-C, and so all processes that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> "Finished":
+    """The tiny paper's cells, which no test may change: each is a process that takes seconds to start."""
+    from tiny_paper import run_quick
+
+    return run_quick(tmp_path_factory.mktemp("tiny") / "cells")

@@ -7,18 +7,20 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "kernels"},
-    {"data", "models", "comm", "optim", "files", "signals"},
+    {"errors", "types", "seeding", "kernels", "wording"},
+    {"data", "models", "comm", "optim", "files", "signals", "tensorfile"},
     {"objectives", "server"},
     {"cluster", "strategies"},
-    {"evaluate", "limit", "pretrain"},
+    {"evaluate", "judgement", "limit", "pretrain"},
     {"config", "launch", "supervise"},
-    {"autodtype", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
-    {"journal", "speed", "summary"},
+    {"autodtype", "environment", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
+    {"gallery", "journal", "speed", "summary"},
     {"trainer", "estimators"},
     {"simulate"},
     {"calibrate"},
+    {"report"},
     {"experiments"},
+    {"compare"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -18,16 +18,9 @@ from torch import Tensor
 from anabranch.comm.base import Communicator, Json
 from anabranch.comm.ledger import Account
 from anabranch.errors import CheckpointError
-from anabranch.files import (
-    make_folder,
-    storage_error,
-    sync_folder,
-    tensor_bytes,
-    tensors_from,
-    write_bytes,
-    write_json,
-)
+from anabranch.files import make_folder, storage_error, sync_folder, write_bytes, write_json
 from anabranch.strategies import TaskState
+from anabranch.tensorfile import tensor_bytes, tensors_from
 
 KEPT = 2  # the newest, and the one before it in case the newest is damaged
 FORMAT = 1

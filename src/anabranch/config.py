@@ -30,6 +30,9 @@ class DataOptions:
     """digits, mnist, coursera-digits, or a path: .npz (x, y), .npy, .mat, or a folder with four IDX files."""
     test_fraction: float = 0.2
     """Part held out for testing, where the data have no test part of their own."""
+    validation_fraction: float = 0.0
+    """Part of the training examples held out, on which errors are then measured instead of on the test part: to choose
+    options by."""
     scale: Scale = "auto"
     """auto: bytes and whole numbers to [0, 1], floats as they are; minmax: to [0, 1]; standard: mean 0, variance 1."""
     classes: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None

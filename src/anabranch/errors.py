@@ -31,6 +31,9 @@ class CheckpointError(AnabranchError):
 class DivergedError(AnabranchError):
     """The loss or the weights are no longer finite."""
 
+    remedy = "use a lower learning rate"
+    """In every such sentence: by it one who reads a run's last words knows this end from others."""
+
 
 class CommunicationError(AnabranchError):
     """The ranks do not fit together: operations, shapes or counts differ between them."""
@@ -68,6 +71,13 @@ class Interrupted(AnabranchError):
     def __init__(self, signal_number: int, message: str) -> None:
         super().__init__(message)
         self.exit_code = 128 + signal_number
+
+
+def no_mpi_library() -> UsageError:
+    """The error for a machine where mpi4py finds no MPI to load."""
+    return UsageError(
+        "no MPI library found: load your cluster's MPI module, or install one with  pip install 'anabranch[mpi]'"
+    )
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:

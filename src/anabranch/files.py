@@ -4,15 +4,10 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-from torch import Tensor
-
-from anabranch.errors import CheckpointError, StorageError
+from anabranch.errors import StorageError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -56,24 +51,6 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """As `write_bytes`, indented for people."""
     write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
-
-
-def tensor_bytes(tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None) -> bytes:
-    """A safetensors file's content. Views of one flat tensor are stored one by one."""
-    # A clone: safetensors refuses tensors that share storage, as the views of flat parameters do.
-    return safetensors.torch.save({name: t.detach().clone().contiguous() for name, t in tensors.items()}, metadata)
-
-
-def tensors_from(content: bytes, path: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file's content.
-
-    Raises:
-        CheckpointError: naming `path`, when the content is damaged.
-    """
-    try:
-        return safetensors.torch.load(content)
-    except safetensors.SafetensorError as error:
-        raise CheckpointError(f"{path} is damaged ({error}): restore it from a copy, or start the run anew.") from error
 
 
 def make_folder(path: Path) -> None:

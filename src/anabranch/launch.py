@@ -8,7 +8,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,9 @@ TERMINAL = "ANABRANCH_TERMINAL"
 REPORT = "ANABRANCH_REPORT"
 """Environment variable, set by the launcher: where the first rank that fails writes its sentence."""
 
-PARENT = "ANABRANCH_PARENT"
-"""Environment variable, set for the runs of an experiment: the process without which they must not go on."""
+REPORT_SECONDS = 0.5  # between two looks whether one has
 
-PARENT_SECONDS = 1.0  # between two looks whether it lives
+ENDING_SECONDS = 15.0  # for mpirun to end after that
 
 FOLDER = ".folder"  # of the file beside that report which names the run's folder
 
@@ -51,20 +49,6 @@ def own_rank(environment: Mapping[str, str] = os.environ) -> int:
     """This process's rank among those that mpirun or srun has started; 0 without one."""
     ranks = [int(environment[name]) for name in (*_RANKS, "SLURM_PROCID") if environment.get(name, "").isdigit()]
     return ranks[0] if ranks and started_ranks(environment) else 0
-
-
-def end_with_parent() -> None:
-    """Stop this process, as SIGTERM does, when the process that PARENT names is no longer its parent."""
-    parent = os.environ.pop(PARENT, "")  # for this process alone: its own children have another parent
-    if not parent.isdigit():
-        return
-
-    def watch() -> None:
-        while os.getppid() == int(parent):
-            time.sleep(PARENT_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def cores() -> int:
@@ -109,7 +93,7 @@ def run_mpirun(ranks: int, arguments: Sequence[str], *, surviving: bool = False)
             "anabranch",
             *arguments,
         ]
-        return _reported(report, _supervise(command, environment))
+        return _reported(report, supervise(command, environment, report))
 
 
 def find_mpirun() -> str:
@@ -159,7 +143,7 @@ def mpirun_command(mpirun: str, ranks: int, private: str, *, surviving: bool = F
 
 
 @dataclass(frozen=True)
-class _Ending:
+class Ending:
     """How mpirun ended: its exit code, its framed remarks, and how many signals to stop this process has had."""
 
     code: int
@@ -167,7 +151,14 @@ class _Ending:
     signals: int
 
 
-def _supervise(command: list[str], environment: Mapping[str, str]) -> _Ending:
+def supervise(
+    command: Sequence[str], environment: Mapping[str, str], report: Path, patience: float = ENDING_SECONDS
+) -> Ending:
+    """Run mpirun by `command`, pass on signals and what it says, and wait until it has ended.
+
+    Once a rank has written `report`, nothing is left to do: an mpirun that then takes more than `patience` seconds
+    hangs (Open MPI 5 with fault tolerance sometimes does, after an abort or a death) and is stopped, with its ranks.
+    """
     # A session of its own: the terminal's Ctrl-C must reach this process alone, which passes it on.
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, start_new_session=True)
     signals = 0
@@ -184,14 +175,28 @@ def _supervise(command: list[str], environment: Mapping[str, str]) -> _Ending:
     try:
         reader = threading.Thread(target=_pass_stderr, args=(process.stderr, remarks), daemon=True)
         reader.start()
-        code = process.wait()
-        reader.join()
+        code = _wait(process, report, patience)
+        reader.join(patience)  # ranks that outlive their mpirun would hold its pipe open
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         if process.stderr is not None:
             process.stderr.close()
-    return _Ending(code, "".join(remarks), signals)
+    return Ending(code, "".join(remarks), signals)
+
+
+def _wait(process: subprocess.Popen[bytes], report: Path, patience: float) -> int:
+    while not report.exists():
+        try:
+            return process.wait(REPORT_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            return process.wait(patience)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, number)
+    return process.wait()
 
 
 def _pass_stderr(stream: IO[bytes] | None, remarks: list[str]) -> None:
@@ -207,7 +212,7 @@ def _pass_stderr(stream: IO[bytes] | None, remarks: list[str]) -> None:
             sys.stderr.flush()
 
 
-def _reported(report: Path, ending: _Ending) -> int:
+def _reported(report: Path, ending: Ending) -> int:
     """The exit code, after the sentence of the rank that failed, if one did."""
     if report.exists():
         first, _, sentence = report.read_text(encoding="utf-8").partition("\n")

@@ -11,13 +11,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from anabranch.launch import TERMINAL, started_ranks
 from anabranch.strategies import EpochReport
 from anabranch.types import Step
+from anabranch.wording import counted as counted
 
 PLAIN_SECONDS = 5.0  # least time between two plain lines
-
-
-def counted(number: int, noun: str) -> str:
-    """For example '1 worker', '8 workers'."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class Display(Protocol):

@@ -48,6 +48,11 @@ class RunFolder:
         return self.path / "model.safetensors"
 
     @property
+    def environment(self) -> Path:
+        """Versions, machine and commit."""
+        return self.path / "environment.json"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"

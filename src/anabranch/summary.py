@@ -10,11 +10,12 @@ from torch import Tensor, nn
 
 from anabranch import __version__
 from anabranch.config import Config
-from anabranch.files import tensor_bytes, write_bytes, write_json
+from anabranch.files import write_bytes, write_json
 from anabranch.models import DBN
 from anabranch.plans import hosting, servers
-from anabranch.progress import counted
 from anabranch.runfolder import RunFolder
+from anabranch.tensorfile import tensor_bytes
+from anabranch.wording import counted
 
 
 def write_results(
@@ -46,6 +47,7 @@ def write_results(
     examples = sum(task["examples"] for task in tasks)
     summary = {
         "test_error": test_error,
+        "measured_on": "validation" if config.data.validation_fraction else "test",
         "seconds": round(seconds, 6),
         "samples_per_second": round(examples / seconds, 1) if seconds else None,
         "examples": examples,
@@ -86,7 +88,7 @@ def sentences(summary: dict[str, Any], folder: RunFolder) -> list[str]:
         figures = f"{counted(task['epochs'], 'epoch')}, {reached}, {task['seconds']:.1f} s"
         lines.append(f"  {task['task']:<22} {figures}")
     error = summary["test_error"]
-    lines.append("" if error is None else f"test error {100 * error:.2f} %")
+    lines.append("" if error is None else f"{summary.get('measured_on', 'test')} error {100 * error:.2f} %")
     rate = summary["samples_per_second"] or 0.0
     lines.append(f"{summary['seconds']:.1f} s of training, {rate:,.0f} samples/s")
     lines += [f"  {task['task']:<22} {_speed(task)}" for task in summary["tasks"]]

@@ -14,7 +14,9 @@ from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import UsageError
 from anabranch.evaluate import CHUNK, classification_error
+from anabranch.gallery import write_gallery
 from anabranch.journal import RunJournal
+from anabranch.judgement import Judgement, judge
 from anabranch.models import DBN, mlp
 from anabranch.objectives import check_penalty
 from anabranch.objectives.base import pattern_dtype, weight_dtype
@@ -96,7 +98,9 @@ class Trainer:
             journal.close()  # the record shows what led to a failure, too
         summary = None
         if comm.rank == 0:
-            error = self._test_error(network) if network and self.dataset.classes else None
+            judgement = self._judgement(network) if network and self.dataset.classes else None
+            write_gallery(self.folder.path, self.dataset, model, judgement, dtype, config.training.seed)
+            error = judgement.error if judgement else None
             searches = find(config.parallel.strategy).searches
             work = {} if searches else works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
@@ -140,6 +144,10 @@ class Trainer:
         if self.watched and comm.rank == 0:
             journal.test_error = partial(self._test_error, network)
         supervise(network, self._shard(comm, batch), plan, comm, journal, name, self.staged)
+
+    def _judgement(self, network: nn.Module) -> Judgement:
+        batches = self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
+        return judge(network, batches, self.dataset.classes, self.config.model.outputs)
 
     def _test_error(self, network: nn.Module) -> float:
         return classification_error(

@@ -81,7 +81,7 @@ HEAD = bytes([0, 0, 8, 3, 0, 0, 0, 30, 0, 0, 0, 4, 0, 0, 0, 4])
         (HEAD[:7], None, "is cut off: a header of 3 dimensions"),
         (b"PNG!" + HEAD, None, "is no IDX file: expected the magic number"),
         (None, bytes([0, 0, 8, 1, 0, 0, 0, 2, 0, 1]), "has 30 images but"),
-        (gzip.compress(HEAD), None, "is no IDX file"),
+        (gzip.compress(HEAD, mtime=0), None, "is no IDX file"),
     ],
 )
 def test_damaged_idx_files(

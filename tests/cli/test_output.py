@@ -12,6 +12,7 @@ import termios
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_helpers import (
     CLASSES,
@@ -280,6 +281,17 @@ def test_help_and_version(capsys: Captured) -> None:
 def test_help_does_not_wait_for_torch() -> None:
     code = "import sys; from anabranch.cli.main import main; main(['--help']); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=False).returncode == 0
+
+
+def test_training_does_not_wait_for_what_it_has_no_use_for(tmp_path: Path) -> None:
+    np.savez(tmp_path / "tiny.npz", x=np.eye(8, 4), y=np.arange(8) % 2)
+    code = "import sys; from anabranch.cli.main import main\n"
+    for model in ("mlp:4-2", "dbn:4-2"):
+        options = ["--data", str(tmp_path / "tiny.npz"), "--model", model, "--epochs", "1"]
+        code += f"assert main({['train', *options, '--out', str(tmp_path / model)]}) == 0\n"
+    code += "print({'torch._dynamo', 'sympy', 'matplotlib', 'scipy.optimize', 'mpi4py'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.endswith("set()\n"), done.stdout + done.stderr
 
 
 def test_unforeseen_errors_are_one_sentence_too(

@@ -11,6 +11,7 @@ import torch
 from anabranch.comm import Feature
 from anabranch.comm.base import Request
 from anabranch.comm.mpi import MpiCommunicator
+from anabranch.comm.mpi_world import leave
 from anabranch.errors import PeerLost, ReceiveTimeout
 
 VICTIM = 1
@@ -88,6 +89,7 @@ def main(directory: Path) -> None:
     }
     (directory / f"{world.rank}.json").write_text(json.dumps(seen))
     survivors.barrier()
+    leave()  # MPI's own end would wait for the dead, for a minute
 
 
 if __name__ == "__main__":

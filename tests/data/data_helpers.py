@@ -36,7 +36,7 @@ def write_idx_folder(folder: Path, *, n: int = 30, separator: str = "-", compres
             name = f"{stem}-{kind}{separator}idx{array.ndim}-ubyte"
             content = idx_bytes(array)
             path = folder / (name + ".gz" * compress)
-            path.write_bytes(gzip.compress(content, 1) if compress else content)
+            path.write_bytes(gzip.compress(content, 1, mtime=0) if compress else content)
     return folder
 
 

@@ -72,13 +72,14 @@ def test_large_npy_is_mapped_and_writes_do_not_reach_it(tmp_path: Path, order: A
     assert not load_npy(tmp_path / "a.npy", map_above_bytes=10_000).train.mapped
 
 
-def test_mapped_and_read_data_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("validation", [0.0, 0.3])
+def test_mapped_and_read_data_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, validation: float) -> None:
     path = tmp_path / "a.npy"
     np.save(path, np.random.default_rng(0).normal(3, 2, (50, 4)))
     np.save(tmp_path / "a.labels.npy", np.arange(50) % 3)
-    read = load(str(path), scale="standard", seed=3)
+    read = load(str(path), scale="standard", seed=3, validation_fraction=validation)
     monkeypatch.setattr("anabranch.data.sources.FORMATS", {".npy": lambda path: load_npy(path, 100)})
-    mapped = load(str(path), scale="standard", seed=3)
+    mapped = load(str(path), scale="standard", seed=3, validation_fraction=validation)
     assert mapped.train.mapped
     for one, other in ((read.train, mapped.train), (read.test, mapped.test)):
         index = torch.randperm(len(one), generator=torch.Generator().manual_seed(0))

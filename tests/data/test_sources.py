@@ -48,6 +48,25 @@ def test_both_parts_have_examples(tmp_path: Path, n: int, fraction: float, held_
     assert len(dataset.train) == n - held_out
 
 
+def test_the_validation_part_is_of_the_training_part(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.npz", 50)
+    whole, held = load(path, seed=1), load(path, seed=1, validation_fraction=0.25)
+    assert (len(held.train), len(held.test)) == (30, 10)
+    both = torch.cat([held.train.features, held.test.features])
+    assert both.sort(0).values.tolist() == whole.train.features.sort(0).values.tolist()
+    again, other = (load(path, seed=seed, validation_fraction=0.25) for seed in (1, 2))
+    assert torch.equal(held.test.features, again.test.features)
+    assert not torch.equal(held.test.features, other.test.features)
+
+
+def test_a_source_with_a_test_part_has_a_validation_part_too(tmp_path: Path) -> None:
+    whole = load(str(write_idx_folder(tmp_path)))
+    held = load(str(tmp_path), validation_fraction=0.2)
+    assert (len(held.train), len(held.test)) == (24, 6)
+    rows = [row.tolist() for row in held.test.features]
+    assert all(row in whole.train.features.tolist() for row in rows)
+
+
 def test_classes(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npz")
     assert load(path).classes == 2
@@ -121,6 +140,7 @@ def test_unknown_names_and_paths(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ({"test_fraction": 0.0}, "the test fraction is 0.0: it must be above 0 and below 1."),
         ({"test_fraction": 1.0}, "the test fraction is 1.0: it must be above 0 and below 1."),
         ({"test_fraction": float("nan")}, "the test fraction is nan: it must be above 0 and below 1."),
+        ({"validation_fraction": 1.5}, "the validation fraction is 1.5: it must be above 0 and below 1."),
         ({"scale": "standart"}, "unknown scale 'standart': did you mean 'standard'?"),
         ({"classes": 0}, "the number of classes is 0: it must be 1 or more."),
     ],

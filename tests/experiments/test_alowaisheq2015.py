@@ -6,14 +6,16 @@ from anabranch.cli.options import Arguments, SimulateArguments, parse
 from anabranch.cli.simulate import take_counts
 from anabranch.experiments.alowaisheq2015 import EPOCHS, Alowaisheq2015
 from anabranch.experiments.cell import Cell, Outcome
+from anabranch.experiments.paper import Plan
 
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_cells_are_commands_of_ours(quick: bool) -> None:
-    cells = Alowaisheq2015().cells(quick=quick)
+    cells = Alowaisheq2015().cells(Plan(quick=quick))
     assert len({cell.name for cell in cells}) == len(cells) == (2 * (1 + 2 + 1) if quick else 10 * (1 + 3 + 4)) + 2
-    for cell in cells:
-        assert "/" not in cell.name
+    assert not any("/" in cell.name for cell in cells)
+    of_each_kind = {cell.name.rsplit("-split-")[0]: cell for cell in cells}  # parsing takes long
+    for cell in of_each_kind.values():
         command, *rest = cell.arguments
         if command == "simulate":
             counts, rest = take_counts(rest)
@@ -39,8 +41,8 @@ def outcome_of(cell: Cell) -> Outcome:
 
 def test_findings_by_hand() -> None:
     paper = Alowaisheq2015()
-    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(quick=True)}
-    accuracy, readings, seconds = paper.findings(outcomes, quick=True).tables
+    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(Plan(quick=True))}
+    accuracy, readings, seconds = paper.findings(outcomes, Plan(quick=True)).tables
     assert [(one.label, one.series, one.paper) for one in accuracy.entries] == [
         ("100 epochs", "sequential", 80.67),
         ("", "parallel (2)", 84.06),
@@ -59,10 +61,26 @@ def test_findings_by_hand() -> None:
     assert two.paper == pytest.approx(211 / 244)
 
 
+@pytest.mark.parametrize("quick", [False, True])
+def test_without_mpi_the_simulated_rows_are_left(quick: bool) -> None:
+    paper, plan = Alowaisheq2015(), Plan(quick, measured=False)
+    cells, whole = paper.cells(plan), paper.cells(Plan(quick))
+    assert [cell.name for cell in whole if cell not in cells] == ["timed-1", "timed-2"]
+    with_mpi = paper.findings({cell.name: outcome_of(cell) for cell in whole}, Plan(quick))
+    without = paper.findings({cell.name: outcome_of(cell) for cell in cells}, plan)
+    assert without.tables[:2] == with_mpi.tables[:2]
+    assert without.pictures == with_mpi.pictures
+    entries, before = without.tables[2].entries, with_mpi.tables[2].entries
+    assert [one.ours for one in entries] == [one.ours for one in before if one.note == "simulated"]
+    labels = [one.label for one in before if one.label]
+    assert [one.label for one in entries if one.label] == labels
+    assert (entries[0].label, entries[0].series) == ("100 epochs", "parallel (2)")
+
+
 def test_pictures_have_a_curve_for_each_series() -> None:
     paper = Alowaisheq2015()
-    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(quick=False)}
-    figure, times = paper.findings(outcomes, quick=False).pictures
+    outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(Plan())}
+    figure, times = paper.findings(outcomes, Plan()).pictures
     (panel,) = figure.panels
     assert [line.name for line in panel.lines] == [
         "paper, sequential",

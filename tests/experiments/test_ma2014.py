@@ -13,6 +13,7 @@ from anabranch.experiments.drawing import draw
 from anabranch.experiments.findings import Comparison, Findings, markdown
 from anabranch.experiments.ma2014 import TABLES, Ma2014
 from anabranch.experiments.ma2014_runs import MA, NODES, OTHERS, TASKS, learning
+from anabranch.experiments.paper import Plan
 from anabranch.strategies import CATALOGUE
 
 NEVER = "fetch-put-32-on-16"
@@ -20,12 +21,12 @@ NEVER = "fetch-put-32-on-16"
 
 @pytest.mark.parametrize("quick", [False, True])
 def test_cells_are_commands_of_ours(quick: bool) -> None:
-    cells = Ma2014().cells(quick=quick)
+    cells = Ma2014().cells(Plan(quick=quick))
     # One core; both tables, which share four cores; the others; a hundred iterations, simulated once, measured twice.
     assert len(cells) == (1 + 3 + 2 - 1 + 2 + 3 if quick else 1 + 8 + 8 - 1 + 2 * 5 + 3)
     assert len({cell.name for cell in cells}) == len(cells)
-    for cell in cells:
-        assert "/" not in cell.name
+    assert not any("/" in cell.name for cell in cells)
+    for cell in cells if quick else set(cells) - set(Ma2014().cells(Plan(quick=True))):
         command, *rest = cell.arguments
         if command == "simulate":
             counts, rest = take_counts(rest)
@@ -40,7 +41,7 @@ def test_cells_are_commands_of_ours(quick: bool) -> None:
 
 
 def test_the_quick_form_is_part_of_the_full_one() -> None:
-    assert set(Ma2014().cells(quick=True)) < set(Ma2014().cells(quick=False))
+    assert set(Ma2014().cells(Plan(quick=True))) < set(Ma2014().cells(Plan()))
 
 
 def test_where_the_workers_sit() -> None:
@@ -67,9 +68,11 @@ def outcome_of(cell: Cell, never: Collection[str]) -> Outcome:
     return Outcome(1.0, rows=[row], epochs={str(cores): lines})
 
 
-def findings(*, quick: bool, never: Collection[str] = (NEVER,)) -> tuple[dict[str, Comparison], Findings]:
-    paper = Ma2014()
-    found = paper.findings({cell.name: outcome_of(cell, never) for cell in paper.cells(quick=quick)}, quick=quick)
+def findings(
+    *, quick: bool, measured: bool = True, never: Collection[str] = (NEVER,)
+) -> tuple[dict[str, Comparison], Findings]:
+    paper, plan = Ma2014(), Plan(quick, measured=measured)
+    found = paper.findings({cell.name: outcome_of(cell, never) for cell in paper.cells(plan)}, plan)
     return {table.name: table for table in found.tables}, found
 
 
@@ -97,7 +100,8 @@ def test_what_never_reached_the_target_is_missing() -> None:
 def test_without_the_time_of_one_core_there_is_no_speed_up(tmp_path: Path) -> None:
     tables, found = findings(quick=True, never=("fetch-put-1-on-1",))
     assert [one.ours for one in tables["Table 2, speed-up"].entries] == [(), (), ()]
-    for picture in found.pictures:
+    assert not any(line.x for line in found.pictures[-1].panels[1].lines)
+    for picture in found.pictures[-2:]:
         assert draw(picture, tmp_path)
 
 
@@ -109,6 +113,16 @@ def test_iterations_by_hand() -> None:
     assert two.ours == pytest.approx((100 / 75,))
     (times,) = found.pictures[0].panels[0].lines
     assert (times.x[0], times.y[0]) == (1, 100 * 100.0)  # one epoch was simulated
+
+
+def test_without_mpi_the_simulated_rows_are_left() -> None:
+    left_out = set(Ma2014().cells(Plan())) - set(Ma2014().cells(Plan(measured=False)))
+    assert {cell.name for cell in left_out} == {"iterations-measured-1", "iterations-measured-2"}
+    (with_mpi, whole), (without, found) = findings(quick=True), findings(quick=True, measured=False)
+    assert without["Cores vs speed-up"].entries == with_mpi["Cores vs speed-up"].entries[1:]
+    assert [line.name for line in whole.pictures[0].panels[1].lines][2:] == ["measured on MPI"]
+    assert found.pictures[0].panels[1].lines == whole.pictures[0].panels[1].lines[:2]
+    assert (found.tables[1:], found.pictures[1:]) == (whole.tables[1:], whole.pictures[1:])
 
 
 def test_other_strategies() -> None:

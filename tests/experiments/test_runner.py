@@ -1,85 +1,90 @@
 """Cells are run once, several at a time; what is broken off goes on; what fails says so."""
 
 import io
+import json
+import shutil
 import signal
 import threading
 import time
 from pathlib import Path
 
 import pytest
+import slow_net
 from rich.console import Console
-from tiny_paper import OPTIONS, SHORT, cells
+from tiny_paper import EPOCHS, OPTIONS, SHORT, Finished, cells, runner
 
+from anabranch.cli.main import main
 from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
 from anabranch.experiments.cell import Cell, Outcome, conclude
 from anabranch.experiments.course import Course, in_words
-from anabranch.experiments.runner import Runner
 from anabranch.signals import StopFlag
 
 
-def runner(folder: Path, jobs: int = 2, flag: StopFlag | None = None) -> tuple[Runner, io.StringIO]:
-    said = io.StringIO()
-    return Runner(folder, jobs, Course(Console(file=said, width=200)), flag or StopFlag()), said
-
-
-def test_each_cell_runs_once_and_says_what_it_found(tmp_path: Path) -> None:
-    run, said = runner(tmp_path)
-    outcomes = run.run(cells())
+def test_each_cell_runs_once_and_says_what_it_found(finished: Finished) -> None:
+    outcomes, folder = finished.outcomes, finished.folder
     assert set(outcomes) == {"short", "other", "many"}
     assert outcomes["short"].summary["test_error"] == outcomes["short"].epochs["1"][-1]["test_error"]
     assert [row["workers"] for row in outcomes["many"].rows] == [1, 2]
     assert {workers: len(lines) for workers, lines in outcomes["many"].epochs.items()} == {"1": 2, "2": 2}
-    lines = said.getvalue().splitlines()
+    lines = finished.said.splitlines()
     assert lines[-1].startswith("3/3 many, ")  # alone, after the others; two errors are no figure of one run
     assert lines[-1].endswith("; all done")
     assert any("other: test error" in line and "left" in line for line in lines[:2])
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
-    run, said = runner(tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
+    run, said = runner(folder)
     assert run.run(cells()) == outcomes
     assert said.getvalue() == "3 cells finished before, 0 to run\n"
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("result.json")}
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("result.json")}
 
 
-def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path) -> None:
-    only = [cell for cell in cells(long=True) if cell.name == "other"]
+def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cell,) = (cell for cell in cells(long=True) if cell.name == "other")
+    monkeypatch.chdir(Path(slow_net.__file__).parent)
+    monkeypatch.setenv(slow_net.PAUSE, "0.02")
     flag = StopFlag()
     run, _ = runner(tmp_path / "stopped", flag=flag)
 
     def stop_in_its_midst() -> None:
         record = tmp_path / "stopped/other/run/steps.jsonl"
-        while not (record.exists() and record.read_text().count('"kind": "epoch"') > 5):
+        while not (record.exists() and record.read_text().count('"kind": "epoch"') > 2):
             time.sleep(0.02)
         flag.signal_number = signal.SIGINT
 
     threading.Thread(target=stop_in_its_midst, daemon=True).start()
     with pytest.raises(Interrupted) as caught:
-        run.run(only)
+        run.run([cell])
     assert caught.value.exit_code == 128 + signal.SIGINT
     assert not (tmp_path / "stopped/other/result.json").exists()
     assert any((tmp_path / "stopped/other/run/checkpoints").iterdir())
-    (cell,) = only
-    other = Cell(cell.name, (*cell.arguments, "--learning-rate", "0.2"))
-    with pytest.raises(AnabranchError, match=r"has --learning-rate 0\.1, not 0\.2: a resumed run keeps its options"):
-        runner(tmp_path / "stopped")[0].run([other])
-    (resumed,), (whole,) = (runner(tmp_path / name)[0].run(only).values() for name in ("stopped", "whole"))
-    assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"]
-    assert len(resumed.epochs["1"]) == 120
+    monkeypatch.delenv(slow_net.PAUSE)
+    (resumed,) = runner(tmp_path / "stopped")[0].run([cell]).values()
+    assert main([*cell.arguments, "--out", str(tmp_path / "whole")]) == 0
+    whole = json.loads((tmp_path / "whole/summary.json").read_text())
+    assert resumed.summary["weights_sha256"] == whole["weights_sha256"]
+    assert len(resumed.epochs["1"]) == EPOCHS
 
 
-def test_a_failing_cell_names_its_command_and_ends_the_others(tmp_path: Path) -> None:
-    wrong = Cell("wrong", ("train", "--data", "no-such-data", "--threads", "1"))
-    endless = Cell("endless", ("train", "--world", "single", *OPTIONS, "--model", "mlp", "--epochs", "1000000"))
+def test_a_failing_cell_names_its_command_and_ends_the_others(tmp_path: Path, finished: Finished) -> None:
+    """It fails since it goes on with a run that was begun with other options."""
+    shutil.copytree(finished.folder / "short", tmp_path / "short")
+    (tmp_path / "short/result.json").unlink()
+    begun = cells()[0]
+    wrong = Cell(begun.name, (*begun.arguments, "--learning-rate", "0.2"))
+    endless = Cell("endless", ("train", "--world", "single", *OPTIONS, *SHORT, "--epochs", "1000000"))
     run, _ = runner(tmp_path)
     with pytest.raises(AnabranchError) as caught:
         run.run([wrong, endless])
-    assert "wrong failed with exit code 2 (unknown data set 'no-such-data'" in str(caught.value)
-    assert str(caught.value).endswith("its command was anabranch train --data no-such-data --threads 1")
+    said = str(caught.value)
+    run_there = f"the run in {tmp_path}/short/run has --learning-rate 0.1, not 0.2: a resumed run keeps its options"
+    assert said.startswith(f"short failed with exit code 2 ({run_there}")
+    assert said.endswith(f"its command was {wrong.command}")
+    assert wrong.command.endswith("--model mlp --learning-rate 0.2")
     assert not (tmp_path / "endless/result.json").exists()
 
 
-def test_another_experiments_cell_is_not_taken_for_ones_own(tmp_path: Path) -> None:
+def test_another_experiments_cell_is_not_taken_for_ones_own(tmp_path: Path, finished: Finished) -> None:
     (cell,) = cells()[:1]
-    runner(tmp_path)[0].run([cell])
+    shutil.copytree(finished.folder / cell.name, tmp_path / cell.name)
     other = Cell(cell.name, (*cell.arguments, "--learning-rate", "0.2"))
     with pytest.raises(UsageError, match="holds another experiment's cell: give another --out"):
         runner(tmp_path)[0].run([other])

@@ -13,7 +13,7 @@ from PIL import Image
 
 from anabranch.comm.ledger import KINDS, Span
 from anabranch.simulate.pictures import draw_sweep, draw_timeline
-from anabranch.simulate.table import relative
+from anabranch.simulate.relative import relative
 from anabranch.simulate.timeline import beginning, left_out, merged
 
 

@@ -7,7 +7,8 @@ import pytest
 from test_charged import stage
 
 from anabranch.comm.ledger import Account
-from anabranch.simulate.rows import FINISHED, learning_row, seconds_to_target, timing_row
+from anabranch.simulate.relative import FINISHED
+from anabranch.simulate.rows import learning_row, seconds_to_target, timing_row
 
 ACCOUNTS = [Account(10.0, 6.0, 1.0, 3.0, 100.0), Account(9.0, 4.0, 2.0, 3.0, 300.0)]
 TASKS = [

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from anabranch.simulate.table import OVERSUBSCRIBED, captions, digits, exponent, relative, seconds_text, timing_table
+from anabranch.simulate.relative import OVERSUBSCRIBED, captions, exponent, relative
+from anabranch.simulate.table import timing_table
+from anabranch.wording import digits, seconds_text
 
 
 def made(workers: int, seconds: float | None, **changes: Any) -> dict[str, Any]:

@@ -11,15 +11,18 @@ from collections.abc import Callable, Sequence
 
 from anabranch import __version__
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import AT_ONCE, end_with_parent, own_rank, report_failure, started_ranks
+from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
+COMMANDS = ("train", "simulate", "compare", "reproduce", "report", "calibrate")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
   anabranch train        train a model: on one process, on simulated workers, or on MPI
   anabranch simulate     the same training on 1, 2, 4, … simulated workers, as one table
+  anabranch compare      strategies on equal terms: which is best for your network and cluster
   anabranch reproduce    a paper's tables and figures, with ours beside them
+  anabranch report       a page with charts about a run, a simulation or a reproduction; or about several runs
   anabranch calibrate    measure this machine's computing and MPI, as a cluster file
 
   anabranch COMMAND --help     all options of a command
@@ -33,7 +36,6 @@ Begin with:  anabranch train                                a deep belief networ
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    end_with_parent()
     try:
         return _command(arguments)
     except AnabranchError as error:
@@ -56,18 +58,12 @@ def _command(arguments: list[str]) -> int:
     if arguments[0] == "--version":
         print(f"anabranch {__version__}")
         return 0
-    # Imported when needed: `--help` should not wait for torch.
-    from anabranch.cli import calibrate, reproduce, simulate, train
-
-    commands: dict[str, Callable[[list[str]], int]] = {
-        "train": train.main,
-        "simulate": simulate.main,
-        "calibrate": calibrate.main,
-        "reproduce": reproduce.main,
-    }
-    if arguments[0] not in commands:
-        raise unknown_name("command", arguments[0], commands)
-    return commands[arguments[0]](arguments[1:])
+    name, *rest = arguments
+    if name not in COMMANDS:
+        raise unknown_name("command", name, COMMANDS)
+    # Imported when needed: neither `--help` nor `report` should wait for torch, nor `train` for what others draw with.
+    main: Callable[[list[str]], int] = importlib.import_module(f"anabranch.cli.{name}").main
+    return main(rest)
 
 
 def _unforeseen(error: Exception) -> AnabranchError:

@@ -45,15 +45,15 @@ class SimulateArguments(Arguments):
 A = TypeVar("A", bound=Arguments)
 
 
-def parse(arguments: Sequence[str], command: str, description: str, kind: type[A]) -> A:
-    """The options, as `kind` lists them.
+def parse(arguments: Sequence[str], command: str, description: str, kind: type[A], usual: Config | None = None) -> A:
+    """The options, as `kind` lists them; `usual` has the command's own defaults where they are not those of a run.
 
     Exits with code 2 and a message for an option that does not exist or has the wrong type (tyro does).
 
     Raises:
         UsageError: a preset, a file, or an option in it is wrong, or there is no run to resume.
     """
-    start = _starting_point(arguments)
+    start = _starting_point(arguments, usual or Config())
     default = kind(**{f.name: getattr(start, f.name) for f in dataclasses.fields(start)})
     # Under mpirun every rank reads the same options: the first alone says what is wrong with them.
     speaks = own_rank() == 0
@@ -62,7 +62,7 @@ def parse(arguments: Sequence[str], command: str, description: str, kind: type[A
     )
 
 
-def _starting_point(arguments: Sequence[str]) -> Config:
+def _starting_point(arguments: Sequence[str], usual: Config) -> Config:
     """What --resume, --preset and --config say, read before the other options, whose defaults they are."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--resume", "--preset", "--config"):
@@ -70,8 +70,8 @@ def _starting_point(arguments: Sequence[str]) -> Config:
     try:
         known, _ = first.parse_known_args(list(arguments))
     except argparse.ArgumentError:
-        return Config()  # an option without its value: the full parser says so
-    config = saved_config(RunFolder(Path(known.resume))) if known.resume else Config()
+        return usual  # an option without its value: the full parser says so
+    config = saved_config(RunFolder(Path(known.resume))) if known.resume else usual
     if known.preset:
         preset(known.preset)  # refuses an unknown name
         config = updated(config, PRESETS[known.preset], f"preset {known.preset}")

@@ -2,24 +2,26 @@
 
 import dataclasses
 import json
-import platform
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import tyro
 from rich.console import Console
 from rich.table import Table
 
-from anabranch import __version__
+from anabranch.cli.pages import write_page
+from anabranch.config import Arithmetic
+from anabranch.environment import environment
 from anabranch.errors import Interrupted, UsageError, unknown_name
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.course import Course
+from anabranch.experiments.decisions import World, why_unmeasured, with_dtype
 from anabranch.experiments.drawing import draw
 from anabranch.experiments.findings import Comparison, Findings, markdown
-from anabranch.experiments.paper import Paper
+from anabranch.experiments.paper import Paper, Plan
 from anabranch.experiments.runner import Runner
 from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
@@ -30,8 +32,12 @@ Run a paper's experiment and put its tables and figures beside the paper's own.
 Numbers of workers beyond this machine's cores are simulated, and are labelled so. Started again with the same --out, it
 goes on where it was.
 
-  anabranch reproduce alowaisheq2015 --quick     some minutes; says what it left out
-  anabranch reproduce degrazia2012 --jobs 2      hours
+  anabranch reproduce alowaisheq2015 --quick              some minutes
+  anabranch reproduce ma2014 --jobs 2                     half an hour
+  anabranch reproduce degrazia2012 --dtype bf16-mixed     hours, in bfloat16
+  anabranch reproduce degrazia2012 --quick --dtype auto   what is fast here
+  anabranch reproduce ma2014 --quick --world simulated    needs no MPI
+  anabranch reproduce ma2014 --quick --world mpi          insists on MPI
 """
 
 
@@ -43,10 +49,21 @@ class Arguments:
     """degrazia2012, ma2014 or alowaisheq2015."""
     quick: bool = False
     """A shorter form, of minutes; it says what it leaves out."""
-    jobs: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """Runs at the same time, each on one core; as many as this process may use unless given."""
-    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """Where the results go; reproductions/PAPER, or PAPER-quick, unless given."""
+    world: World = "auto"
+    """mpi: one and two workers are also timed on this machine's MPI; refused where that cannot be used.
+    simulated: nothing is started on MPI, and the tables leave out those rows.
+    auto: mpi where it can be used and there are two cores, else simulated.
+    More workers than cores are always simulated."""
+    dtype: Annotated[Arithmetic | None, tyro.conf.arg(help_behavior_hint="(default: float32)")] = None
+    """Of the training in degrazia2012; the other papers fix their own.
+    bf16-mixed: bfloat16 matrix products with float32 weights.
+    auto: decided once for all runs, by what is fast here, and kept when the experiment goes on."""
+    jobs: Annotated[int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: one for each core)")] = None
+    """Runs at the same time, each on one core."""
+    out: Annotated[
+        str | None, tyro.conf.arg(metavar="DIR", help_behavior_hint="(default: reproductions/PAPER, or PAPER-quick)")
+    ] = None
+    """Where the results go."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -57,47 +74,85 @@ def main(arguments: Sequence[str]) -> int:
     """
     if started_ranks():
         raise UsageError("anabranch reproduce starts MPI by itself: start it without mpirun or srun.")
-    options = tyro.cli(Arguments, args=arguments, prog="anabranch reproduce", description=DESCRIPTION)
-    if options.paper not in PAPERS:
-        raise unknown_name("paper", options.paper, PAPERS)
-    jobs = options.jobs or cores()
-    if options.jobs is not None and options.jobs < 1:
-        raise UsageError(f"--jobs must be 1 or more, not {options.jobs}.")
-    paper, quick = PAPERS[options.paper], options.quick
-    folder = Path(options.out or f"reproductions/{options.paper}{'-quick' if quick else ''}")
-    cells, console = paper.cells(quick=quick), Console()
+    options = parse(arguments)
+    paper = _checked(options)
+    unmeasured = why_unmeasured(options.world)
+    folder = Path(options.out or f"reproductions/{options.paper}{'-quick' if options.quick else ''}")
+    console = Console()
     make_folder(folder)
-    _announce(paper, quick, console)
-    try:
-        with StopFlag().listening(announce=False) as flag:
-            outcomes = Runner(folder / "cells", jobs, Course(console), flag).run(cells)
-    except Interrupted as error:
-        raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
-    found = paper.findings(outcomes, quick=quick)
-    _write(folder, paper, quick, cells, outcomes, found)
+    _announce(paper, options.quick, unmeasured, console)
+    plan = Plan(options.quick, measured=not unmeasured)
+    plan = with_dtype(plan, options.dtype or plan.dtype, paper, folder / "cells", lambda text: _say(text, console))
+    cells = paper.cells(plan)
+    outcomes = _run(cells, options, folder, console)
+    found = paper.findings(outcomes, plan)
+    if unmeasured:
+        found = dataclasses.replace(found, notes=(*found.notes, f"Nothing was measured on MPI ({unmeasured})."))
+    _write(folder, paper, plan, cells, outcomes, found)
     _show(found, folder, console)
     return 0
 
 
-def _announce(paper: Paper, quick: bool, console: Console) -> None:
-    console.print(paper.title, highlight=False, soft_wrap=True, markup=False)
+def parse(arguments: Sequence[str]) -> Arguments:
+    """The options. Exits with code 2 and a message for one that does not exist or has the wrong type."""
+    return tyro.cli(
+        Arguments,
+        args=arguments,
+        prog="anabranch reproduce",
+        description=DESCRIPTION,
+        config=(tyro.conf.DisallowNone,),
+    )
+
+
+def _checked(options: Arguments) -> Paper:
+    """The paper that is asked for, if its options fit it.
+
+    Raises:
+        UsageError: they do not.
+    """
+    if options.paper not in PAPERS:
+        raise unknown_name("paper", options.paper, PAPERS)
+    if options.jobs is not None and options.jobs < 1:
+        raise UsageError(f"--jobs must be 1 or more, not {options.jobs}.")
+    paper = PAPERS[options.paper]
+    if options.dtype is not None and paper.fixed_dtype is not None:
+        raise UsageError(f"the figures of {options.paper} rest on training in {paper.fixed_dtype}: leave --dtype out.")
+    return paper
+
+
+def _run(cells: Sequence[Cell], options: Arguments, folder: Path, console: Console) -> dict[str, Outcome]:
+    try:
+        with StopFlag().listening(announce=False) as flag:
+            return Runner(folder / "cells", options.jobs or cores(), Course(console), flag).run(cells)
+    except Interrupted as error:
+        raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
+
+
+def _announce(paper: Paper, quick: bool, unmeasured: str, console: Console) -> None:
+    _say(paper.title, console)
     if quick:
-        console.print(f"the quick form: {'; '.join(paper.cuts)}", highlight=False, soft_wrap=True, markup=False)
+        _say(f"the quick form: {'; '.join(paper.cuts)}", console)
+    if unmeasured:
+        _say(f"nothing is measured on MPI ({unmeasured})", console)
 
 
 def _go_on(options: Arguments, folder: Path) -> str:
-    quick = " --quick" if options.quick else ""
-    return f"stopped; finished runs are kept: go on with anabranch reproduce {options.paper}{quick} --out {folder}"
+    words = ["anabranch", "reproduce", options.paper, *["--quick"] * options.quick]
+    words += ["--world", options.world] if options.world != "auto" else []
+    words += ["--dtype", options.dtype] if options.dtype else []
+    return f"stopped; finished runs are kept: go on with  {shlex.join([*words, '--out', str(folder)])}"
 
 
 def _write(
-    folder: Path, paper: Paper, quick: bool, cells: Sequence[Cell], outcomes: Mapping[str, Outcome], found: Findings
+    folder: Path, paper: Paper, plan: Plan, cells: Sequence[Cell], outcomes: Mapping[str, Outcome], found: Findings
 ) -> None:
+    quick = plan.quick
     content: dict[str, Any] = {
         "paper": paper.title,
         "quick": quick,
+        "measured": plan.measured,
         "left_out": list(paper.cuts) if quick else [],
-        "environment": _environment(),
+        "environment": environment(),
         "notes": list(found.notes),
         "tables": [table.as_data() for table in found.tables],
         "pictures": [dataclasses.asdict(picture) for picture in found.pictures],
@@ -116,24 +171,19 @@ def _write(
         draw(picture, folder)
 
 
-def _environment() -> dict[str, Any]:
-    return {
-        "anabranch": __version__,
-        "torch": torch.__version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "cores": cores(),
-    }
-
-
 def _show(found: Findings, folder: Path, console: Console) -> None:
     for table in found.tables:
         console.print(_for_terminal(table))
     for note in found.notes:
-        console.print(note, highlight=False, soft_wrap=True, markup=False)
-    console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
+        _say(note, console)
+    _say(f"results in {folder}:", console)
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
-    console.print(f"  results.md, results.json, {pictures}", soft_wrap=True, highlight=False, markup=False)
+    _say(f"  results.md, results.json, {pictures}", console)
+    write_page(folder, console.print)
+
+
+def _say(text: str, console: Console) -> None:
+    console.print(text, highlight=False, soft_wrap=True, markup=False)
 
 
 def _for_terminal(table: Comparison) -> Table:

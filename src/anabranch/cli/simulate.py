@@ -5,28 +5,32 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import tomli_w
 from rich.console import Console
 
 from anabranch.cli.options import SimulateArguments, as_config, parse
+from anabranch.cli.pages import write_page
 from anabranch.cli.study import Outcome, learn, time_alone
 from anabranch.cli.train import fitted, load_data, with_dtype
 from anabranch.cluster import Cluster, load_cluster, to_toml
 from anabranch.comm.ledger import Ledger
-from anabranch.config import Config
+from anabranch.config import Config, tables
 from anabranch.data import Dataset
+from anabranch.environment import environment
 from anabranch.errors import UsageError
 from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
-from anabranch.progress import counted, make_display
+from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder, default_path, saved_config
 from anabranch.simulate.pictures import draw_sweep, draw_timeline
 from anabranch.simulate.plan import make_stage
-from anabranch.simulate.rows import Row
+from anabranch.simulate.relative import Row, relative
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.sweep import learning_table, parse_counts, traced_count, with_workers
-from anabranch.simulate.table import relative, timing_table
+from anabranch.simulate.table import timing_table
 from anabranch.simulate.timing import timed_tasks
 from anabranch.simulate.trace import write_trace
+from anabranch.wording import counted
 
 COUNTS = "1,2,4,8"
 DESCRIPTION = f"""\
@@ -60,6 +64,7 @@ def main(arguments: Sequence[str]) -> int:
     stages = _stages(_with_earlier_dtype(config, folder), counts, dataset, cluster, options)
     make_folder(folder)
     _keep(folder, options, cluster)
+    _keep_for_the_report(folder, config)
     rows: list[Row] = []
     for (one, stage), workers in zip(stages, counts, strict=True):
         outcome = _run(one, dataset, stage, options, folder, traced=workers == traced)
@@ -131,6 +136,13 @@ def _keep(folder: Path, options: SimulateArguments, cluster: Cluster) -> None:
         write_text(path, text)
 
 
+def _keep_for_the_report(folder: Path, config: Config) -> None:
+    """What a sweep without the mathematics would else not tell: it has no runs with their own files."""
+    write_text(folder / "options.toml", tomli_w.dumps(tables(config)))
+    if not (folder / "environment.json").exists():
+        write_json(folder / "environment.json", environment())
+
+
 def _draw_time_line(ledger: Ledger, stage: Stage, folder: Path) -> None:
     title = f"{counted(stage.workers, 'worker')} on {stage.cluster.name}"
     path, place = folder / "trace.json", stage.placement
@@ -153,6 +165,7 @@ def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster,
         console.print("  timeline.png, trace.json (open it in ui.perfetto.dev)", highlight=False)
     if not options.timing_only:
         console.print("  and a run's folder for each number of workers")
+    write_page(folder, console.print)
 
 
 def _with_earlier_dtype(config: Config, folder: Path) -> Config:

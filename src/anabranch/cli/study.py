@@ -15,11 +15,13 @@ from anabranch.errors import CheckpointError, Interrupted, PeerLost
 from anabranch.files import write_json
 from anabranch.launch import cores
 from anabranch.objectives.base import weight_dtype
-from anabranch.progress import counted, make_display
+from anabranch.progress import make_display
 from anabranch.runfolder import RunFolder
-from anabranch.simulate.rows import FINISHED, Row, learning_row, seconds_to_target, timing_row
+from anabranch.simulate.relative import FINISHED, Row
+from anabranch.simulate.rows import learning_row, seconds_to_target, timing_row
 from anabranch.simulate.stage import Stage
 from anabranch.simulate.timing import Timing, timed_tasks
+from anabranch.wording import counted
 
 SPANS = 200_000  # of a time line: more than a viewer draws, and some tens of megabytes
 

@@ -14,23 +14,27 @@ from anabranch.autodtype import decided
 from anabranch.build import build_model, resolve_model
 from anabranch.checkpoint import numbered
 from anabranch.cli.options import Arguments, as_config, parse
+from anabranch.cli.pages import write_page
 from anabranch.cli.serving import with_server
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
+from anabranch.environment import environment
 from anabranch.errors import AnabranchError, Interrupted, PeerLost, UsageError
+from anabranch.files import write_json
 from anabranch.launch import cores, report_success, run_mpirun, started_ranks, tell_folder, useful_threads
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers, with_momenta
-from anabranch.progress import Display, Silence, counted, make_display
+from anabranch.progress import Display, Silence, make_display
 from anabranch.runfolder import RunFolder, default_path, resumed_config, saved_config
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
 from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import sentences
 from anabranch.trainer import Trainer, check
+from anabranch.wording import counted
 
 DESCRIPTION = """\
 Train a model and evaluate it. Examples:
@@ -149,6 +153,7 @@ def prepare(config: Config, display: Display, *, cores: int, resume: bool) -> tu
     folder = RunFolder(Path(config.run.out or default_path(config)))
     if not resume:
         folder.create(config)
+        write_json(folder.environment, environment())
     return config, dataset, folder
 
 
@@ -171,6 +176,7 @@ def load_data(config: Config) -> Dataset:
         test_fraction=options.test_fraction,
         scale=options.scale,
         classes=options.classes,
+        validation_fraction=options.validation_fraction,
     )
 
 
@@ -329,4 +335,5 @@ def _outlive_the_dead(comm: Communicator, serving: int) -> None:
 def _report(folder: RunFolder, summary: dict[str, Any], display: Display) -> int:
     for line in sentences(summary, folder):
         display.say(line)
+    write_page(folder.path, display.say)
     return 0

@@ -14,6 +14,7 @@ from anabranch.errors import DataError, UsageError
 from anabranch.seeding import generator
 
 _SPLIT_STREAM = int.from_bytes(b"split")
+_VALIDATION_STREAM = int.from_bytes(b"valid")
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +50,14 @@ def _part(x: Array, y: Array | None, what: str, part: str, mapped: bool) -> tupl
 
 
 def assemble(
-    name: str, parts: Parts, *, seed: int, test_fraction: float, scale: Scale, classes: int | None = None
+    name: str,
+    parts: Parts,
+    *,
+    seed: int,
+    test_fraction: float,
+    scale: Scale,
+    classes: int | None = None,
+    validation_fraction: float = 0.0,
 ) -> Dataset:
     """The data set that these parts make; see `load` for the options.
 
@@ -65,24 +73,27 @@ def assemble(
         check_part(parts.test, count, f"the test part of {name}")
         train, test = parts.train, parts.test
         _check_both(train, test, name)
+    if validation_fraction:
+        train, test = split(train, seed, validation_fraction, _VALIDATION_STREAM)
     scaling = fit(scale, train)
     return Dataset(name, scaling.apply(train), scaling.apply(test), count, parts.image_shape)
 
 
-def split(examples: Examples, seed: int, test_fraction: float) -> tuple[Examples, Examples]:
-    """A random split into training and test part that depends on `seed` alone; both keep the order of the rows.
+def split(examples: Examples, seed: int, fraction: float, stream: int = _SPLIT_STREAM) -> tuple[Examples, Examples]:
+    """A random split into training and held-out part that depends on `seed` alone; both keep the order of the rows.
 
     Raises:
-        UsageError: `test_fraction` is not between 0 and 1.
+        UsageError: `fraction` is not between 0 and 1.
         DataError: fewer than two examples.
     """
-    if not 0 < test_fraction < 1:
-        raise UsageError(f"the test fraction is {test_fraction}: it must be above 0 and below 1.")
+    held = "test" if stream == _SPLIT_STREAM else "validation"
+    if not 0 < fraction < 1:
+        raise UsageError(f"the {held} fraction is {fraction}: it must be above 0 and below 1.")
     n = len(examples)
     if n < 2:
-        raise DataError(f"the data has {n} example: a training and a test part need at least 2.")
-    held_out = min(max(1, round(n * test_fraction)), n - 1)
-    order = torch.randperm(n, generator=generator(_SPLIT_STREAM, seed))
+        raise DataError(f"the data has {n} example: a training and a {held} part need at least 2.")
+    held_out = min(max(1, round(n * fraction)), n - 1)
+    order = torch.randperm(n, generator=generator(stream, seed))
     # Sorted rows let a mapped file be read front to back.
     return _select(examples, order[held_out:].sort().values), _select(examples, order[:held_out].sort().values)
 
@@ -91,7 +102,7 @@ def _select(examples: Examples, rows: Tensor) -> Examples:
     if not examples.mapped:
         return examples.subset(rows)
     labels = None if examples.labels is None else examples.labels[rows]
-    return replace(examples, labels=labels, rows=rows)
+    return replace(examples, labels=labels, rows=rows if examples.rows is None else examples.rows[rows])
 
 
 def _classes(parts: Parts, classes: int | None, name: str) -> int:

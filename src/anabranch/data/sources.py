@@ -23,18 +23,29 @@ def load(
     test_fraction: float = 0.2,
     scale: Scale = "auto",
     classes: int | None = None,
+    validation_fraction: float = 0.0,
 ) -> Dataset:
     """Load a data set by its name in `SOURCES`, or from a path: a folder with IDX files, `.npz`, `.npy` or `.mat`.
 
     Data without a test part of its own is split at random: `test_fraction` of it, chosen by `seed`, is held out.
-    `scale` is described at `scaling.fit`. `classes` is found from the labels unless it is given.
+    With `validation_fraction` such a part of the training examples is held out in place of the test part, which is
+    left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is found from the labels unless
+    it is given.
 
     Raises:
         UsageError: the name is unknown, the path does not exist, or an option is wrong.
         DataError: the content is damaged or does not fit together.
     """
     parts = _read(name_or_path)
-    return assemble(name_or_path, parts, seed=seed, test_fraction=test_fraction, scale=scale, classes=classes)
+    return assemble(
+        name_or_path,
+        parts,
+        seed=seed,
+        test_fraction=test_fraction,
+        scale=scale,
+        classes=classes,
+        validation_fraction=validation_fraction,
+    )
 
 
 def _read(name_or_path: str) -> Parts:

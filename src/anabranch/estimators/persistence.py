@@ -10,7 +10,8 @@ import safetensors
 from anabranch import __version__
 from anabranch.errors import StorageError
 from anabranch.estimators.packing import ESTIMATORS, Packer, unpack
-from anabranch.files import tensor_bytes, write_bytes
+from anabranch.files import write_bytes
+from anabranch.tensorfile import tensor_bytes
 
 FORMAT = 1
 _KEY = "anabranch"  # of the metadata

@@ -3,17 +3,18 @@
 import json
 import shlex
 import signal
-import subprocess
-import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
-from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
+from anabranch.errors import AnabranchError, CheckpointError, DivergedError, Interrupted, UsageError
+from anabranch.experiments.processes import CellProcess
 from anabranch.files import make_folder, write_json
+from anabranch.objectives import Precision
+from anabranch.runfolder import RunFolder, saved_config
 
 RESULT = "result.json"
+SAID = "said.txt"
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Cell:
         arguments: of `anabranch`, without `--out`.
         cost: in any unit that is the same for all cells of a paper; it makes the time that is left.
         alone: no other cell may run beside it, since its seconds are measured.
+        may_diverge: whether that is a result, and no failure.
     """
 
     name: str
     arguments: tuple[str, ...]
     cost: float = 1.0
     alone: bool = False
+    may_diverge: bool = False
 
     @property
     def command(self) -> str:
@@ -47,12 +50,14 @@ class Outcome:
         summary: of a run of `anabranch train`, as in its `summary.json`; empty for a simulation.
         rows: of `anabranch simulate`, as in `sweep.json`; empty for a run.
         epochs: by the number of workers of the run: the records of its epochs, of all tasks in order.
+        diverged: whether it ended so; it has nothing else then.
     """
 
     seconds: float
     summary: dict[str, Any] = field(default_factory=dict)
     rows: list[dict[str, Any]] = field(default_factory=list)
     epochs: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    diverged: bool = False
 
 
 def finished(cell: Cell, folder: Path) -> Outcome | None:
@@ -62,29 +67,36 @@ def finished(cell: Cell, folder: Path) -> Outcome | None:
         UsageError: another command was run there.
         CheckpointError: its file cannot be read.
     """
-    path = folder / cell.name / RESULT
-    try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    content = _result(cell, folder)
+    if content is None:
         return None
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{path} cannot be read: delete its folder to run that cell anew.") from error
     if content.pop("arguments") != list(cell.arguments):
-        raise UsageError(f"{path.parent} holds another experiment's cell: give another --out, or delete that folder.")
+        place = folder / cell.name
+        raise UsageError(f"{place} holds another experiment's cell: give another --out, or delete that folder.")
     return Outcome(**content)
 
 
-def start(cell: Cell, folder: Path, environment: Mapping[str, str]) -> "subprocess.Popen[str]":
+def dtype_begun(cell: Cell, folder: Path) -> Precision | None:
+    """What the run of `cell` in `folder`, finished or not, trains in; None where none was begun.
+
+    Raises:
+        CheckpointError: its result cannot be read.
+        UsageError: its options cannot be read.
+    """
+    content, run = _result(cell, folder), RunFolder(folder / cell.name / "run")
+    if content is not None:
+        return next((dtype for dtype in get_args(Precision) if dtype in content["arguments"]), None)
+    return saved_config(run).training.precision if run.config.exists() else None
+
+
+def start(cell: Cell, folder: Path) -> CellProcess:
     """Begin `cell` in `folder`, or go on with it where it was broken off."""
     place = folder / cell.name
     make_folder(place)
     run = place / "run"
     goes_on = cell.arguments[0] == "train" and (run / "config.toml").exists()
     # Resumed with all its options, so that a run with others is refused.
-    command = [sys.executable, "-m", "anabranch", *cell.arguments, "--resume" if goes_on else "--out", str(run)]
-    return subprocess.Popen(
-        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True, env=environment
-    )
+    return CellProcess([*cell.arguments, "--resume" if goes_on else "--out", str(run)], place / SAID)
 
 
 def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> Outcome:
@@ -99,12 +111,24 @@ def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> 
         raise Interrupted(number, f"{cell.name} was stopped")
     if number == signal.SIGKILL:
         raise AnabranchError(f"{cell.name} was killed (for want of memory?): start again, with fewer --jobs.")
-    if code:
+    diverged = code == DivergedError.exit_code and DivergedError.remedy in said
+    if code and not (diverged and cell.may_diverge):
         last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("anabranch: ")
         raise AnabranchError(f"{cell.name} failed with exit code {code} ({last}): its command was {cell.command}")
-    outcome = _read(folder / cell.name / "run", seconds)
+    outcome = Outcome(seconds, diverged=True) if diverged else _read(folder / cell.name / "run", seconds)
     write_json(folder / cell.name / RESULT, {"arguments": list(cell.arguments), **vars(outcome)})
     return outcome
+
+
+def _result(cell: Cell, folder: Path) -> dict[str, Any] | None:
+    path = folder / cell.name / RESULT
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise CheckpointError(f"{path} cannot be read: delete its folder to run that cell anew.") from error
+    return content
 
 
 def _read(run: Path, seconds: float) -> Outcome:

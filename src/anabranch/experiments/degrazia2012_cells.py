@@ -8,6 +8,7 @@ depend on the weights, so that it is timed once for all networks (`simulate --ti
 from dataclasses import dataclass
 
 from anabranch.experiments.cell import Cell
+from anabranch.objectives import Precision
 
 EPOCHS = 50  # of each layer, with the first stopping criterion
 MANY = 40  # workers: all cores of the cluster
@@ -17,9 +18,6 @@ STEP_COST = 20.0  # examples that the passes over the weights in every step are 
 
 DATA: tuple[str, ...] = ("--data", "mnist")
 PRESET: tuple[str, ...] = (*DATA, "--preset", "degrazia")
-# float32: auto decides in each run anew, and on a busy machine two cells of one table were seen to differ in it.
-LEARNING: tuple[str, ...] = ("--world", "simulated", "--dtype", "float32", "--threads", "1")
-LEARNING += ("--checkpoint-seconds", "60")
 # float64, as Octave computes: the cluster is fitted to that.
 TIMING: tuple[str, ...] = ("--cluster", "padova-2012", "--dtype", "float64", "--finetune-epochs", "0", "--epochs", "5")
 TIMING += ("--timing-only", "--trace", "0")
@@ -61,6 +59,8 @@ class Extent:
         spread: counts of workers of the follow-up.
         repeats: networks of the follow-up.
         recipes: what is tried on 40 workers.
+        dtype: of the training.
+        measured: one and two workers are timed on MPI, too.
     """
 
     counts: tuple[int, ...]
@@ -74,6 +74,8 @@ class Extent:
     spread: tuple[int, ...]
     repeats: int
     recipes: tuple[Recipe, ...]
+    dtype: Precision = "float32"
+    measured: bool = True
 
 
 def all_cells(extent: Extent) -> list[Cell]:
@@ -86,7 +88,7 @@ def all_cells(extent: Extent) -> list[Cell]:
     for network in range(extent.repeats):
         found += [first_layer(extent, b, n, network) for b in extent.batches for n in extent.spread]
     found += [improved_timing(recipe) for recipe in extent.recipes]
-    return [*found, measured(1), measured(2)]
+    return [*found, measured(1), measured(2)] if extent.measured else found
 
 
 def fixed(extent: Extent, workers: int, network: int) -> Cell:
@@ -108,7 +110,7 @@ def first_layer(extent: Extent, batch: int, workers: int, network: int) -> Cell:
     alone = ("--model", "dbn:784-500", "--finetune-epochs", "0", "--seed", str(network))
     cost = min(extent.limit, EPOCHS) * FIRST_LAYER_COST * _cost_in(batch)
     name = f"first-layer-{batch}x{workers}-network-{network}"
-    return Cell(name, ("train", *PRESET, *LEARNING, *alone, *size, *extent.converged), cost)
+    return Cell(name, (*_learning(extent), *alone, *size, *extent.converged), cost)
 
 
 def improved(extent: Extent, recipe: Recipe, network: int) -> Cell:
@@ -141,7 +143,12 @@ def measured(workers: int) -> Cell:
 
 def _finetuned(extent: Extent, network: int) -> tuple[str, ...]:
     length = ("--finetune-epochs", str(extent.finetuning), "--seed", str(network))
-    return ("train", *PRESET, *LEARNING, *length)
+    return (*_learning(extent), *length)
+
+
+def _learning(extent: Extent) -> tuple[str, ...]:
+    how = ("--world", "simulated", "--dtype", extent.dtype, "--threads", "1", "--checkpoint-seconds", "60")
+    return ("train", *PRESET, *how)
 
 
 def _finetuning_cost(extent: Extent) -> float:

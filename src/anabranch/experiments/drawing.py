@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter, NullLocator, ScalarFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, NullFormatter, NullLocator, StrMethodFormatter
 
 from anabranch.experiments.findings import Line, Panel, Picture
 from anabranch.simulate.drawing import BLUE, GREEN, VERMILLION, looks, new_figure, save, wrapped
@@ -46,6 +46,7 @@ def _fill(axes: Axes, panel: Panel) -> None:
     axes.grid(visible=True)
     if panel.log_y:
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))  # the usual one writes powers in TeX, unread here
         axes.yaxis.set_minor_formatter(NullFormatter())
     elif panel.from_zero:
@@ -60,9 +61,12 @@ def _mark_places(axes: Axes, panel: Panel) -> None:
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(ScalarFormatter())
-    if panel.log_x or len(places) <= FEW:
-        axes.set_xticks(_apart(places) if panel.log_x else places)
+        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        places = _apart(places)
+    if len(places) <= FEW:
+        axes.set_xticks(places)
+    elif panel.log_x:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
 
 
 def _apart(ticks: list[float]) -> list[float]:

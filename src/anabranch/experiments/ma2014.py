@@ -12,6 +12,8 @@ from anabranch.experiments import ma2014_runs as runs
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture
 from anabranch.experiments.ma2014_runs import MA, NODES, TARGET, TASKS, Method
+from anabranch.experiments.paper import Plan
+from anabranch.objectives import Precision
 
 TABLES: dict[str, dict[int, tuple[float, float]]] = {
     NODES: {
@@ -62,23 +64,25 @@ class Ma2014:
         "two nodes with 4 and 32 cores alone",
         "of the other strategies the fastest alone",
     )
+    fixed_dtype: Precision | None = "float32"
 
-    def cells(self, *, quick: bool) -> list[Cell]:
+    def cells(self, plan: Plan) -> list[Cell]:
         """All runs: one core, both tables, other strategies, and a hundred iterations, simulated and measured."""
+        quick = plan.quick
         found = [runs.learning(MA, TASKS, 1)]
         found += [runs.learning(MA, fixed, cores) for fixed in TABLES for cores in runs.cores(MA, fixed, quick)]
         for method in runs.others(quick):
             found += [runs.learning(method, TASKS, cores) for cores in runs.cores(method, TASKS, quick)]
-        found += [runs.shared(), runs.measured(1), runs.measured(2)]
+        found += [runs.shared(), *([runs.measured(1), runs.measured(2)] if plan.measured else [])]
         return list({cell.name: cell for cell in found}.values())  # two nodes with two tasks each are in both tables
 
-    def findings(self, outcomes: Mapping[str, Outcome], *, quick: bool) -> Findings:
+    def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
         """Both tables as seconds and speed-ups, the other strategies, and all curves."""
-        found = _Found(outcomes, quick)
+        found = _Found(outcomes, plan.quick, plan.measured)
         tables = [found.iterations()]
         for number, fixed in enumerate(TABLES, 1):
             tables += found.both(f"Table {number}", fixed.capitalize(), found.rows(MA, fixed))
-        others = [row for method in runs.others(quick) for row in found.rows(method, TASKS)]
+        others = [row for method in runs.others(plan.quick) for row in found.rows(method, TASKS)]
         tables += found.both("Beyond 20 cores", f"Other strategies, {TASKS}", others)
         pictures = (
             found.hundred(),
@@ -107,10 +111,13 @@ class _Found:
 
     outcomes: Mapping[str, Outcome]
     quick: bool
+    measured: bool
 
     def iterations(self) -> Comparison:
         """Cores against speed-up, with a fixed amount of work."""
-        entries = [Entry("2 cores", "", None, (self._measured(),), "measured on MPI, this machine")]
+        entries = []
+        if self.measured:
+            entries.append(Entry("2 cores", "", None, (self._measured(),), "measured on MPI, this machine"))
         entries += [Entry(f"{n} cores", "", None, (up,), "simulated") for n, up in self._shared_speed_ups().items()]
         title = f"{ITERATIONS} iterations, two tasks a node: speed-up, against one core"
         return Comparison("Cores vs speed-up", title, "times", tuple(entries))
@@ -142,9 +149,10 @@ class _Found:
         time = Line("simulated", cores, tuple(ITERATIONS * row["virtual_seconds"] for row in rows))
         ours = self._shared_speed_ups()
         said = Line(f"slides: nearly linear to about {LINEAR_UNTIL}", (1, LINEAR_UNTIL), (1, LINEAR_UNTIL), paper=True)
-        measured = Line("measured on MPI", (1, 2), (1, self._measured()))
-        speed_up = Panel("cores", "speed-up", (said, Line("simulated", tuple(ours), tuple(ours.values())), measured))
-        panels = (Panel("cores", "seconds", (time,)), speed_up)
+        lines = [said, Line("simulated", tuple(ours), tuple(ours.values()))]
+        if self.measured:
+            lines.append(Line("measured on MPI", (1, 2), (1, self._measured())))
+        panels = (Panel("cores", "seconds", (time,)), Panel("cores", "speed-up", tuple(lines)))
         return Picture("hundred-iterations", f"{ITERATIONS} iterations", panels)
 
     def curves(self, name: str, title: str, layouts: tuple[str, ...]) -> Picture:

@@ -1,10 +1,27 @@
 """What the file of a paper says: which runs make up its experiment, and what they come to."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Findings
+from anabranch.objectives import Precision
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a user asks of an experiment.
+
+    Attributes:
+        quick: the shorter form.
+        dtype: of the training, where the paper does not fix it.
+        measured: two workers are timed on this machine's MPI, too, beside all that is simulated.
+    """
+
+    quick: bool = False
+    dtype: Precision = "float32"
+    measured: bool = True
 
 
 class Paper(Protocol):
@@ -20,10 +37,15 @@ class Paper(Protocol):
         """What the quick form leaves out, in sentences."""
         ...
 
-    def cells(self, *, quick: bool) -> list[Cell]:
+    @property
+    def fixed_dtype(self) -> Precision | None:
+        """In which all its runs train; None where the plan's is followed."""
+        ...
+
+    def cells(self, plan: Plan) -> list[Cell]:
         """All runs."""
         ...
 
-    def findings(self, outcomes: Mapping[str, Outcome], *, quick: bool) -> Findings:
-        """Tables and figures, from the outcomes of all cells by their names."""
+    def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
+        """Tables and figures, from the outcomes of all cells of that `plan` by their names."""
         ...

@@ -1,19 +1,17 @@
 """Runs the cells of an experiment: several at a time, without those that were finished before, with the time left."""
 
-import os
 import signal
-import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from anabranch.errors import Interrupted
 from anabranch.experiments.cell import Cell, Outcome, conclude, finished, start
 from anabranch.experiments.course import Course
+from anabranch.experiments.processes import CellProcess
 from anabranch.files import make_folder
-from anabranch.launch import PARENT
 from anabranch.signals import StopFlag
 
 PATIENCE_SECONDS = 120.0  # for a cell that was asked to stop, which ends at the end of an epoch
@@ -31,7 +29,7 @@ class Runner:
 
     def __init__(self, folder: Path, jobs: int, course: Course, flag: StopFlag) -> None:
         self._folder, self._jobs, self._course, self._flag = folder, jobs, course, flag
-        self._running: set[subprocess.Popen[str]] = set()
+        self._running: set[CellProcess] = set()
         self._lock, self._stopped = threading.Lock(), False
 
     def run(self, cells: Sequence[Cell]) -> dict[str, Outcome]:
@@ -83,14 +81,14 @@ class Runner:
         with self._lock:
             if self._stopped:
                 raise Interrupted(signal.SIGINT, f"{cell.name} was not begun")
-            process = start(cell, self._folder, _environment())
+            process = start(cell, self._folder)
             self._running.add(process)
         try:
-            _, said = process.communicate()
+            code = process.wait()
         finally:
             with self._lock:
                 self._running.discard(process)
-        return conclude(cell, self._folder, process.returncode, said, time.monotonic() - began)
+        return conclude(cell, self._folder, code, process.said(), time.monotonic() - began)
 
     def _end_all(self) -> None:
         with self._lock:
@@ -100,13 +98,5 @@ class Runner:
             process.terminate()
         deadline = time.monotonic() + PATIENCE_SECONDS
         for process in running:
-            try:
-                process.wait(max(deadline - time.monotonic(), 0.1))
-            except subprocess.TimeoutExpired:
+            if not process.ended(max(deadline - time.monotonic(), 0.1)):
                 process.kill()
-
-
-def _environment() -> Mapping[str, str]:
-    """One core for each: matrix products of several processes would else fight for all of them."""
-    ours = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return os.environ | ours | {PARENT: str(os.getpid())}

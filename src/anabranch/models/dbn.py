@@ -52,13 +52,19 @@ class DBN(nn.Module):
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Mean-field pass up and down again: [batch, input] to [batch, input]."""
-        return self._down(self(x))
+        return self.down(self(x), len(self.layers))
+
+    def down(self, h: Tensor, layer: int) -> Tensor:
+        """Mean input activities [batch, input], from those of a layer: [batch, its units]; layer 0 is the input."""
+        for rbm in reversed(self.layers[:layer]):
+            h = rbm.visible_mean(h)
+        return h
 
     def sample(self, count: int, *, steps: int, generator: torch.Generator) -> Tensor:
         """Mean input activities [count, input]: Gibbs sampling in the top RBM, then one pass down."""
         top = self.layers[-1]
         below = top.sample(count, steps=steps, generator=generator)
-        return self._down_from(below, len(self.layers) - 1)
+        return self.down(below, len(self.layers) - 1)
 
     def classifier(
         self, classes: int, *, dropout: float = 0.0, generator: torch.Generator | None = None
@@ -79,11 +85,3 @@ class DBN(nn.Module):
     @property
     def _dtype(self) -> torch.dtype:
         return self.layers[0].weight.dtype
-
-    def _down(self, top: Tensor) -> Tensor:
-        return self._down_from(top, len(self.layers))
-
-    def _down_from(self, h: Tensor, layer: int) -> Tensor:
-        for rbm in reversed(self.layers[:layer]):
-            h = rbm.visible_mean(h)
-        return h

@@ -43,7 +43,7 @@ def mlp(
     between = [nn.Dropout(dropout)] if dropout else []
     layers: list[nn.Module] = []
     for fan_in, fan_out in itertools.pairwise(sizes):
-        layer = nn.Linear(fan_in, fan_out, dtype=dtype, device="meta").to_empty(device="cpu")
+        layer = _linear(fan_in, fan_out, dtype)
         with torch.no_grad():
             low, high = _interval(start, fan_in, fan_out)
             layer.weight.uniform_(low, high, generator=generator)
@@ -55,6 +55,14 @@ def mlp(
     network = nn.Sequential(*layers[: -1 - len(between)])
     flat_parameters(network)
     return network
+
+
+def _linear(fan_in: int, fan_out: int, dtype: torch.dtype) -> nn.Linear:
+    """Without values. torch's own `skip_init` imports its compiler for that, which takes a second."""
+    layer = nn.Linear(fan_in, fan_out, device="meta")
+    layer.weight = nn.Parameter(torch.empty(fan_out, fan_in, dtype=dtype))
+    layer.bias = nn.Parameter(torch.empty(fan_out, dtype=dtype))
+    return layer
 
 
 def _interval(start: Start, fan_in: int, fan_out: int) -> tuple[float, float]:

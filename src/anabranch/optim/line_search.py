@@ -11,7 +11,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy import optimize
 from torch import Tensor
 
 from anabranch.errors import UsageError
@@ -67,6 +66,8 @@ class _Asked:
 
 
 def _steepest(asked: _Asked, w: _Vector, iterations: int) -> tuple[_Vector, list[float]]:
+    from scipy import optimize  # it takes half a second, for which no other rule of updating has a use
+
     costs: list[float] = []
     before: float | None = None  # the cost of the step before gives the first length to try
     for _ in range(iterations):
@@ -85,6 +86,8 @@ def _steepest(asked: _Asked, w: _Vector, iterations: int) -> tuple[_Vector, list
 
 
 def _conjugate(asked: _Asked, w: _Vector, iterations: int) -> tuple[_Vector, list[float]]:
+    from scipy import optimize  # as above
+
     costs = [asked.cost(w)]
     found = optimize.minimize(
         asked.cost,

@@ -8,8 +8,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from anabranch.comm.ledger import KINDS
 from anabranch.simulate.drawing import BLUE, COLOURS, GREEN, VERMILLION
-from anabranch.simulate.rows import Row
-from anabranch.simulate.table import unit_of
+from anabranch.simulate.relative import Row
+from anabranch.wording import unit_of
 
 MOST_LABELS = 8  # along the x axis of a small panel
 MOST_BAR_LABELS = 18

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from anabranch.comm.ledger import Span
-from anabranch.simulate.rows import Row
-from anabranch.simulate.table import OVERSUBSCRIBED, captions
+from anabranch.simulate.relative import OVERSUBSCRIBED, Row, captions
 
 MOST_NOTES = 5
 

@@ -8,10 +8,8 @@ from typing import Any
 
 from anabranch.comm.ledger import KINDS, Account
 from anabranch.server.traffic import mean
+from anabranch.simulate.relative import FINISHED, Row
 from anabranch.simulate.stage import Stage
-
-Row = dict[str, Any]
-FINISHED = "finished"
 
 
 def timing_row(stage: Stage, accounts: Sequence[Account], tasks: Sequence[dict[str, Any]], outcome: str) -> Row:

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from anabranch.config import Config
 from anabranch.errors import UsageError
-from anabranch.simulate.rows import Row
+from anabranch.simulate.relative import Row
 
 DRAWN = 64  # workers of a time line that people can read
 

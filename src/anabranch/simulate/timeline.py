@@ -10,7 +10,7 @@ from matplotlib.ticker import FuncFormatter
 
 from anabranch.comm.ledger import KINDS, Span
 from anabranch.simulate.drawing import COLOURS, new_figure, wrapped
-from anabranch.simulate.table import seconds_text, unit_of
+from anabranch.wording import seconds_text, unit_of
 
 MOST_RANKS = 32
 MOST_BARS = 3000

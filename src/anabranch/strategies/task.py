@@ -217,8 +217,6 @@ class Task:
     def _diverged(self, what: str) -> DivergedError:
         where, kept = f"{what} in {self.name}, epoch {self.epoch + 1}", "the last good checkpoint is kept."
         if not self._optimizers:
-            return DivergedError(f"{where}: use a lower learning rate, or look for extreme values in the data; {kept}")
+            return DivergedError(f"{where}: {DivergedError.remedy}, or look for extreme values in the data; {kept}")
         rate = self._optimizers[0].learning_rate
-        return DivergedError(
-            f"{where}, at learning rate {rate:g}: use a lower learning rate (try {rate / 10:g}); {kept}"
-        )
+        return DivergedError(f"{where}, at learning rate {rate:g}: {DivergedError.remedy} (try {rate / 10:g}); {kept}")

@@ -1,0 +1,63 @@
+"""`anabranch compare` from its command line to its files."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from anabranch.cli.main import main
+
+TINY = ["--model", "mlp:64-10", "--epochs", "1", "--seeds", "1", "--budget", "1", "--strategies", "averaging --every 4"]
+Captured = pytest.CaptureFixture[str]
+
+
+def test_a_comparison_and_again_without_repeating_its_runs(tmp_path: Path, capsys: Captured) -> None:
+    command = ["compare", *TINY, "--workers", "2", "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "one process, averaging --every 4: up to 1 learning rate and 1 seed each, 4 runs at most" in said
+    assert "all 2 workers fit on one node of ethernet-25g, whose network is then not used" in said
+    assert "with one seed: whether that is more than chance, nobody can tell" in said
+    content = json.loads((tmp_path / "out/comparison.json").read_text())
+    assert [place["place"] for place in content["ranking"]] == [1, 1]
+    assert content["terms"]["options"] == ["--model", "mlp:64-10", "--threads", "1"]
+    tuned = json.loads((tmp_path / "out/cells/one-process-rate-0.1/run/workers-1/summary.json").read_text())
+    assert tuned["measured_on"] == "validation"
+    before = (tmp_path / "out/comparison.json").read_bytes()
+    assert main(command) == 0
+    assert capsys.readouterr().out.count("2 cells finished before, 0 to run") == 2
+    assert (tmp_path / "out/comparison.json").read_bytes() == before
+    assert main([*command, "--seeds", "2"]) == 2
+    assert "holds a comparison with other seeds: give the same options, or another --out." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--strategies", "alreduce"], "unknown strategy 'alreduce': did you mean 'allreduce'?"),
+        (["--strategies", "averaging --evry 4"], "Unrecognized options: --evry"),
+        (["--strategies", "allreduce --every 4"], "--every 4 does not go with --strategy allreduce"),
+        (["--workers", "1"], "nothing is distributed on 1 worker: give --workers 2 or more."),
+        (["--world", "single"], "anabranch compare has no --world single: simulated or mpi."),
+        (["--stop", "convergence"], "anabranch compare gives all the same number of epochs: leave --stop out."),
+        (["--target-error", "5"], "--target-error is a fraction between 0 and 1, not 5.0: write 0.05 for 5 %."),
+        (["--jobs", "0"], "--jobs must be 1 or more, not 0."),
+        (["--validation-fraction", "0"], "learning rates are chosen on it, so it must be above 0 and below 1."),
+        (["--cluster", "ethernet-1k"], "unknown cluster 'ethernet-1k': did you mean 'ethernet-1g'?"),
+        (["--finetune-epochs", "0", "--model", "dbn"], "no labels are learnt with --finetune-epochs 0"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_runs(
+    options: list[str], sentence: str, tmp_path: Path, capsys: Captured
+) -> None:
+    assert main(["compare", *options, "--out", str(tmp_path / "out")]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_data_without_labels_have_no_error_to_compare(tmp_path: Path, capsys: Captured) -> None:
+    import numpy as np
+
+    np.save(tmp_path / "x.npy", np.zeros((20, 4)))
+    assert main(["compare", "--data", str(tmp_path / "x.npy"), "--out", str(tmp_path / "out")]) == 2
+    assert "has no labels: give data with labels." in capsys.readouterr().err

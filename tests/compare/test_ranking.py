@@ -1,0 +1,78 @@
+"""Places, ties and the verdict."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from anabranch.compare.curves import Run
+from anabranch.compare.ranking import Result, default_target, distinct, ranking, speed_up, verdict
+from anabranch.compare.terms import ALONE, Contender
+
+
+def result(name: str, seconds: Sequence[float], finals: Sequence[float] | None = None) -> Result:
+    finals = finals or [0.05] * len(seconds)
+    runs = tuple(Run((at,), (error,), 1, at, error) for at, error in zip(seconds, finals, strict=True))
+    return Result(Contender(name, "averaging", 4), 0.1, runs)
+
+
+def places(*results: Result, target: float = 0.06) -> dict[str, int]:
+    return {place.result.contender.name: place.number for place in ranking(results, target)}
+
+
+SLOW = result(ALONE, [10, 10.1, 9.9])
+
+
+def test_by_time_where_the_runs_tell_them_apart() -> None:
+    fast, faster = result("fast", [5, 5.1, 4.9]), result("faster", [2, 2.1, 2.2])
+    assert places(SLOW, fast, faster) == {"faster": 1, "fast": 2, ALONE: 3}
+
+
+def test_a_place_is_shared_with_its_first_alone() -> None:
+    a, b = result("a", [4.0, 4.5, 5.0]), result("b", [4.6, 4.4, 5.3])
+    assert not distinct(a, b, 0.06)
+    assert places(SLOW, b, a) == {"a": 1, "b": 1, ALONE: 3}
+
+
+def test_who_does_not_always_arrive_comes_after_by_the_error() -> None:
+    late = result("late", [1, 1, 1], [0.05, 0.05, 0.09])
+    worse = result("worse", [1, 1, 1], [0.2, 0.21, 0.22])
+    assert places(worse, late, SLOW) == {ALONE: 1, "late": 1, "worse": 3}
+    (*_, last) = ranking([worse, late, SLOW], 0.06)
+    assert last.seconds is None
+    assert last.error.mean == pytest.approx(0.21)
+
+
+def test_one_seed_tells_nothing() -> None:
+    one, other = result(ALONE, [10]), result("fast", [1])
+    assert places(one, other) == {"fast": 1, ALONE: 1}
+    assert "with one seed" in verdict(ranking([one, other], 0.06), 0.06)
+
+
+def test_verdicts() -> None:
+    fast, also = result("fast", [5, 5.1, 4.9]), result("also", [5.2, 4.9, 5.0])
+    assert verdict(ranking([SLOW, fast], 0.06), 0.06) == "fast reaches 6.00 % first, 2 times as fast as one process."
+    shared = verdict(ranking([SLOW, fast, also], 0.06), 0.06)
+    assert (
+        shared
+        == "fast, also: all reach 6.00 % first, and cannot be told apart; fast is 2 times as fast as one process."
+    )
+    alone = verdict(ranking([SLOW, result("slower", [20, 21, 22])], 0.06), 0.06)
+    assert alone == "Do not distribute: nobody reaches 6.00 % sooner than one process beyond the noise."
+    tie = verdict(ranking([SLOW, result("like", [9.9, 10.2, 9.8])], 0.06), 0.06)
+    assert tie.endswith("beyond the noise; like cannot be told from it.")
+    assert verdict(ranking([SLOW, fast], 0.01), 0.01).startswith("Nobody reaches 1.00 % with every seed")
+
+
+def test_one_process_may_be_the_one_that_never_arrives() -> None:
+    never = result(ALONE, [10, 10, 10], [0.2, 0.21, 0.22])
+    found = verdict(ranking([never, result("fast", [5, 5.1, 4.9])], 0.06), 0.06)
+    assert found == "fast reaches 6.00 % first, where one process does not always arrive."
+
+
+def test_speed_up_is_the_geometric_mean_over_the_seeds() -> None:
+    assert speed_up(result("a", [1, 4]), result(ALONE, [2, 2]), 0.06) == pytest.approx(1)
+    assert speed_up(result("a", [1, 4], [0.5, 0.05]), SLOW, 0.06) is None
+
+
+def test_the_target_is_a_tenth_above_one_process() -> None:
+    assert default_target(result(ALONE, [1, 1], [0.04, 0.06])) == pytest.approx(0.055)
