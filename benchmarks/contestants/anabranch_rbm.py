@@ -17,6 +17,7 @@ def prepare(settings: Settings) -> Train:
             batch_size=settings.batch_size,
             n_iter=epochs,
             random_state=settings.seed,
+            shuffle=settings.shuffle,
             dtype="bf16-mixed" if settings.precision == "bf16-mixed" else "input",
         )
 

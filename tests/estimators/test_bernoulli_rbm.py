@@ -227,6 +227,17 @@ def test_workers_are_those_of_the_strategies() -> None:
     np.testing.assert_array_equal(rbm.intercept_visible_, model.visible_bias.numpy())
 
 
+def test_unshuffled_minibatches_are_those_of_the_data() -> None:
+    rbm = BernoulliRBM(5, batch_size=20, n_iter=3, shuffle=False, random_state=0)
+    within = np.concatenate([part[::-1] for part in np.split(PATTERNS, 3)])
+    across = PATTERNS[::-1]
+    start, same, other = (clone(rbm).fit(x).components_ for x in (PATTERNS, within, across))
+    np.testing.assert_allclose(same, start, atol=1e-14)
+    assert np.abs(other - start).max() > 1e-4
+    rbm.set_params(shuffle=True)
+    assert np.abs(clone(rbm).fit(within).components_ - clone(rbm).fit(PATTERNS).components_).max() > 1e-4
+
+
 def test_a_strategy_may_be_an_object() -> None:
     named, object_ = (
         BernoulliRBM(5, n_iter=2, workers=3, strategy=strategy, random_state=0).fit(PATTERNS)

@@ -1,7 +1,7 @@
 """How `BernoulliRBM` trains: whole epochs under a strategy, or one step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -34,6 +34,7 @@ class Learner:
         chains: persistent chains of each worker, with binary visible units; 0: the chains start at the data.
         weight_cost: L2 penalty on the weights.
         precision: of the arithmetic.
+        shuffle: whether every epoch has an order of its own; else it is that of the data.
     """
 
     strategy: Strategy
@@ -44,6 +45,7 @@ class Learner:
     chains: int
     weight_cost: float
     precision: Precision
+    shuffle: bool
 
     def fit(
         self, start: RBM, rows: Rows, epochs: int, seed: int, say: Callable[[RBM, EpochReport, float], None] | None
@@ -58,13 +60,10 @@ class Learner:
             rbm = RBM.of(start.weight, start.visible_bias, start.hidden_bias)
             objective = self._objective(rbm)
             notes = Notes(say=partial(say, rbm) if say and comm.rank == 0 else None)
-            task = Task(
-                objective,
-                Shard.of(rows, comm, self.batch_size, seed, pattern_dtype(self.precision)),
-                FixedEpochs(epochs),
-                seed=derive_seed(seed, comm.rank),
-                monitor=notes,
-            )
+            shard = Shard.of(rows, comm, self.batch_size, seed, pattern_dtype(self.precision))
+            if not self.shuffle:
+                shard = replace(shard, members=shard.members.sort().values, ordered=True)
+            task = Task(objective, shard, FixedEpochs(epochs), seed=derive_seed(seed, comm.rank), monitor=notes)
             carry_out(self.strategy, task, comm, notes)
             return rbm, _states(objective, rbm)
 

@@ -46,8 +46,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
     The parameters up to `random_state` and all attributes are scikit-learn's. So is the algorithm where the others are
     left alone: persistent contrastive divergence (Tieleman 2008) with `batch_size` chains, each of which takes one
     Gibbs step for a minibatch; plain gradient descent; initial weights that are the same for the same `random_state`.
-    It differs in that examples are shuffled in each epoch and minibatches of an epoch differ in size by one at most.
-    Values outside [0, 1] are taken as they come; they mean nothing to a binary unit.
+    It differs in that examples are shuffled in each epoch, unless `shuffle` is False, and that minibatches of an epoch
+    differ in size by one at most. Values outside [0, 1] are taken as they come, but mean nothing to a binary unit.
 
     Args:
         n_components: hidden units.
@@ -60,6 +60,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
         gibbs_steps: of each update (k of CD-k).
         momentum: of gradient descent.
         weight_cost: L2 penalty's factor on the weights.
+        shuffle: whether each epoch has an order of its own; scikit-learn takes the examples as they come.
         dtype: of the arithmetic. input: float32 where X is of that type, else float64, as scikit-learn has it. float32:
             about twice as fast as float64. bf16-mixed: bfloat16 products, faster where the processor has them.
         strategy: how workers learn together: a name of `anabranch train --strategy`, or an object such as
@@ -92,6 +93,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
         gibbs_steps: int = 1,
         momentum: float = 0.0,
         weight_cost: float = 0.0,
+        shuffle: bool = True,
         dtype: Arithmetic = "input",
         strategy: str | Strategy = "averaging",
         workers: int = 1,
@@ -106,6 +108,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
         self.gibbs_steps = gibbs_steps
         self.momentum = momentum
         self.weight_cost = weight_cost
+        self.shuffle = shuffle
         self.dtype = dtype
         self.strategy = strategy
         self.workers = workers
@@ -210,6 +213,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
             chains=batch if choice(self, "algorithm", Algorithm) == "pcd" else 0,
             weight_cost=real(self, "weight_cost"),
             precision=precision(self.dtype, dtype),
+            shuffle=bool(self.shuffle),
         )
 
     def _initial(self, chance: np.random.RandomState, x: Any) -> RBM:
