@@ -90,7 +90,7 @@ def _own(config: Config) -> Division:
     options = config.data
     if options.data.startswith(PROGRAM):
         raise UsageError(
-            "the run's data were given by a Python program, which alone has them; anabranch evaluate takes others by --data."
+            "the run's data were given by a Python program, which alone has them: name others with  --data."
         )
     return load_unscaled(
         options.data,
