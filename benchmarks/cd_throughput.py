@@ -18,13 +18,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from anabranch.limit import contrastive_divergence
 from harness import environments, report
 from harness.contestant import Contestant, Entry, compete, contest, own_cores
 from harness.data import Files, write_data
-from harness.quality import quality
+from harness.quality import judged
 from harness.worker import Settings
 
 PRECISIONS = ("float32", "bf16-mixed")
@@ -83,19 +81,12 @@ def results(contestants: Sequence[Contestant], files: Files, epochs: int, folder
     rows = []
     for contestant in contestants:
         settings = contestant.entry.settings
-        found = {} if contestant in limits.values() else judged(contestant, files, epochs, folder / "parameters.npz")
+        kept = folder / "parameters.npz"
+        found = {} if contestant in limits.values() else judged(contestant, files.test, epochs, kept)
         visible, hidden = settings.sizes
         flop = contrastive_divergence(visible, hidden, k=1).flop
         rows.append(report.rates(contestant, limits["float32"], limits[settings.precision], flop) | found)
     return rows
-
-
-def judged(contestant: Contestant, files: Files, epochs: int, parameters: Path) -> dict[str, float]:
-    """The quality of a new RBM after `epochs`; nothing of a contestant that has dropped out."""
-    if not contestant.ask(epochs=epochs, keep=str(parameters)):
-        return {}
-    with np.load(parameters) as archive:
-        return quality(archive, files.test)
 
 
 def _content(options: argparse.Namespace, files: Files, rows: list[dict[str, Any]]) -> dict[str, Any]:

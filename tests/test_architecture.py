@@ -7,16 +7,16 @@ import anabranch
 
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
-    {"errors", "types", "seeding", "kernels", "wording", "__init__"},
+    {"errors", "types", "seeding", "kernels", "wording"},
     {"data", "models", "comm", "optim", "files", "imports", "signals", "tensorfile"},
     {"objectives", "server"},
     {"cluster", "strategies"},
     {"evaluate", "judgement", "limit", "mosaic", "pretrain", "sampling", "testing"},
-    {"config", "launch", "rankview"},
+    {"config", "launch", "rankview", "supervise"},
     {"autodtype", "environment", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
     {"eventfiles", "gallery", "journal", "selection", "speed", "summary", "trained"},
     {"export"},
-    {"trainer"},
+    {"trainer", "estimators"},
     {"serving", "session"},
     {"simulate"},
     {"calibrate", "fitting"},
@@ -24,7 +24,7 @@ LEVELS = [
     {"doctor", "experiments"},
     {"compare"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "__init__"},
 ]
 LEVEL = {part: number for number, parts in enumerate(LEVELS) for part in parts}
 

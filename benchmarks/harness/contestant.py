@@ -152,6 +152,9 @@ def bound_to(cores: Sequence[int]) -> Iterator[None]:
 def _started(entry: Entry, cores: Sequence[int], log: Path) -> tuple["subprocess.Popen[str]", Any]:
     read, write = os.pipe()
     threads = {name: str(entry.settings.threads) for name in THREAD_VARIABLES}
+    # Where this process finds its packages, one of its own environment does, too.
+    found = os.environ.get("PYTHONPATH", "") if entry.python == sys.executable else ""
+    path = os.pathsep.join([str(ROOT), *filter(None, [found])])
     arguments = [str(ROOT / "contestants" / entry.script), json.dumps(asdict(entry.settings)), str(write)]
     with bound_to(cores), log.open("w", encoding="utf-8") as file:
         process = subprocess.Popen(
@@ -161,7 +164,7 @@ def _started(entry: Entry, cores: Sequence[int], log: Path) -> tuple["subprocess
             stderr=file,
             text=True,
             pass_fds=(write,),
-            env=os.environ | threads | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | threads | {"PYTHONPATH": path},
         )
     os.close(write)
     return process, os.fdopen(read, encoding="utf-8")

@@ -1,15 +1,26 @@
 """How good an RBM is, from its parameters alone: the same two figures for every contestant."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from anabranch.models import RBM
+from harness.contestant import Contestant
 from harness.worker import Float32
 
 DRAWS = 10  # of the unit that is flipped
 THRESHOLD = 0.5  # from where a grey value counts as 1
+
+
+def judged(contestant: Contestant, test: Tensor, epochs: int, parameters: Path) -> dict[str, float]:
+    """The quality of a new RBM after `epochs`, by way of the file `parameters`; nothing of one that has dropped out."""
+    if not contestant.ask(epochs=epochs, keep=str(parameters)):
+        return {}
+    with np.load(parameters) as archive:
+        return quality(archive, test)
 
 
 def quality(parameters: Mapping[str, Float32], test: Tensor) -> dict[str, float]:

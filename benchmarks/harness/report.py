@@ -28,11 +28,8 @@ RATES: Columns = {
 }
 
 
-def rates(contestant: Contestant, float32: Contestant, own: Contestant, flop: int) -> dict[str, Any]:
-    """The speed of a contestant that all take as `flop` an example, against two limits.
-
-    Rates are medians of the rounds; so are the fractions, each round's rate being divided by the limit's of that round.
-    """
+def speed(contestant: Contestant) -> dict[str, Any]:
+    """Who a contestant is, and the median rate of its rounds, if it has finished them."""
     entry, speeds = contestant.entry, contestant.rates
     found: dict[str, Any] = {
         "name": entry.name,
@@ -45,10 +42,19 @@ def rates(contestant: Contestant, float32: Contestant, own: Contestant, flop: in
     }
     if contestant.failure or not speeds:
         return found
-    middle = statistics.median(speeds)
+    return found | {"samples_per_second": round(statistics.median(speeds), 1)}
+
+
+def rates(contestant: Contestant, float32: Contestant, own: Contestant, flop: int) -> dict[str, Any]:
+    """The speed of a contestant that all take as `flop` an example, against two limits.
+
+    Rates are medians of the rounds; so are the fractions, each round's rate being divided by the limit's of that round.
+    """
+    found, speeds = speed(contestant), contestant.rates
+    if "samples_per_second" not in found:
+        return found
     return found | {
-        "samples_per_second": round(middle, 1),
-        "gflop_per_second": round(middle * flop / 1e9, 2),
+        "gflop_per_second": round(statistics.median(speeds) * flop / 1e9, 2),
         "of_float32_limit": median_ratio(speeds, float32.rates),
         "of_own_limit": median_ratio(speeds, own.rates),
     }

@@ -35,6 +35,7 @@ class Settings:
         learning_rate: constant.
         momentum: of stochastic gradient descent, from the start.
         weight_cost: the L2 penalty's factor on the weights.
+        shuffle: whether every epoch has an order of its own, for those who can choose.
         dropout: probability with which a hidden unit is left out of a step of supervised training.
         seed: of all chance.
     """
@@ -49,6 +50,7 @@ class Settings:
     learning_rate: float = 0.1
     momentum: float = 0.9
     weight_cost: float = 0.0002
+    shuffle: bool = True
     dropout: float = 0.0
     seed: int = 0
 

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from anabranch.comm import Communicator as Communicator
     from anabranch.data import Dataset as Dataset
     from anabranch.data import load as load
+    from anabranch.estimators import BernoulliRBM as BernoulliRBM
+    from anabranch.estimators import DBNClassifier as DBNClassifier
+    from anabranch.estimators import MLPClassifier as MLPClassifier
     from anabranch.fitting import Epoch as Epoch
     from anabranch.fitting import Fit as Fit
     from anabranch.fitting import fit as fit
@@ -42,6 +45,7 @@ _STRATEGIES = (
 )
 _PUBLIC = {
     **dict.fromkeys(("Epoch", "Fit", "fit", "mpi", "simulated", "task"), "anabranch.fitting"),
+    **dict.fromkeys(("BernoulliRBM", "DBNClassifier", "MLPClassifier"), "anabranch.estimators"),
     **dict.fromkeys(_STRATEGIES, "anabranch.strategies"),
     **dict.fromkeys(("Dataset", "load"), "anabranch.data"),
     **dict.fromkeys(("Batch", "Step"), "anabranch.types"),

@@ -16,7 +16,7 @@ from anabranch.objectives import Loss
 from anabranch.seeding import derive_seed, generator
 
 KINDS = ("dbn", "mlp")
-_STREAM = int.from_bytes(b"model")
+_STREAM, _HEAD = int.from_bytes(b"model"), int.from_bytes(b"head")
 _NAMED = Named("--model", "function", "use dbn:…, mlp:…, or a module in this folder.")
 
 
@@ -55,17 +55,11 @@ def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Mo
     Raises:
         UsageError: as `build_model`, but for what does not fit the data.
     """
-    kind, _, rest = options.model.partition(":")
+    kind = options.model.partition(":")[0]
     if not (math.isfinite(options.initial_std) and options.initial_std >= 0):
         raise UsageError(f"the weights' standard deviation must be 0 or more, not {options.initial_std}: try 0.01.")
-    if kind == "dbn":
-        sizes = _sizes(options.model, rest)
-        chance = generator(_STREAM, seed)
-        return DBN(sizes, units=options.units, std=options.initial_std, generator=chance, dtype=dtype)
-    if kind == "mlp":
-        sizes = _sizes(options.model, rest)
-        chance = generator(_STREAM, seed)
-        return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
+    if kind in KINDS:
+        return build_network(options, seed, dtype)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
         return _call(options.model).to(dtype)
@@ -73,6 +67,20 @@ def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Mo
 
 Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]
 """What makes each rank's model, as `build_model` does."""
+
+
+def build_network(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Module:
+    """The DBN or MLP that `options.model` describes, sizes and all, with weights from `seed`."""
+    kind, _, rest = options.model.partition(":")
+    sizes, chance = _sizes(options.model, rest), generator(_STREAM, seed)
+    if kind == "dbn":
+        return DBN(sizes, units=options.units, std=options.initial_std, generator=chance, dtype=dtype)
+    return mlp(sizes, activation=options.activation, start=options.mlp_start, generator=chance, dtype=dtype)
+
+
+def with_classes(dbn: DBN, classes: int, dropout: float, seed: int) -> nn.Sequential:
+    """The classifier with the weights of `dbn`, and those of its top layer from `seed`."""
+    return dbn.classifier(classes, dropout=dropout, generator=generator(_HEAD, seed))
 
 
 def _sizes(model: str, text: str) -> list[int]:

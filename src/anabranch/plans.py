@@ -10,6 +10,7 @@ from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
 from anabranch.strategies.catalogue import CATALOGUE, Options, find
 from anabranch.strategies.own_pace.hosting import Hosting
+from anabranch.supervise import Supervision
 
 FINE_TUNING, TRAINING = "fine-tuning", "training"  # names of tasks
 
@@ -17,12 +18,7 @@ USUAL_BATCH = 100  # Hinton's guide, section 6
 LEAST_STEPS = 64  # an epoch, where the batch size is ours to choose
 
 
-_LAYERS, _SUPERVISED = (int.from_bytes(word) for word in (b"layers", b"superv"))
-
-
-def supervised_seed(seed: int, rank: int) -> int:
-    """The seed of a rank's noise in fine-tuning, and in the training of a model that is no DBN."""
-    return derive_seed(seed, _SUPERVISED, rank)
+_LAYERS = int.from_bytes(b"layers")
 
 
 def pretraining_plan(config: Config, batch: int) -> Pretraining:
@@ -40,6 +36,41 @@ def pretraining_plan(config: Config, batch: int) -> Pretraining:
         weight_cost=options.weight_cost,
         precision=options.precision,
         seed=derive_seed(config.training.seed, _LAYERS),
+    )
+
+
+def training_plan(config: Config) -> Supervision:
+    """How a model that is no DBN is trained.
+
+    Raises:
+        UsageError: as `pretraining_plan`.
+    """
+    options = config.training
+    return Supervision(
+        strategy=training_strategy(config),
+        stopping=training_stopping(options),
+        outputs=config.model.outputs,
+        penalty=options.penalty,
+        precision=options.precision,
+        seed=options.seed,
+        by_error=options.stop == "convergence",
+    )
+
+
+def finetuning_plan(config: Config) -> Supervision:
+    """How a pretrained DBN is fine-tuned.
+
+    Raises:
+        UsageError: as `pretraining_plan`.
+    """
+    options = config.finetuning
+    return Supervision(
+        strategy=finetuning_strategy(config),
+        stopping=finetuning_stopping(options),
+        outputs=config.model.outputs,
+        precision=config.training.precision,
+        seed=config.training.seed,
+        by_error=options.finetune_stop == "convergence",
     )
 
 

@@ -1,6 +1,5 @@
 """A run from data to results, as each rank executes it: pretraining, fine-tuning, evaluation, files."""
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -10,46 +9,41 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from anabranch.build import Build, build_model
+from anabranch.build import Build, build_model, with_classes
 from anabranch.comm.base import Communicator, Timed
 from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import UsageError
-from anabranch.evaluate import CHUNK, classification_error, mean_loss, squared_output_error
+from anabranch.evaluate import CHUNK, classification_error, mean_loss
 from anabranch.eventfiles import EventFiles, check_tensorboard
 from anabranch.gallery import write_gallery
 from anabranch.journal import RunJournal
 from anabranch.judgement import Judgement, judge
 from anabranch.models import DBN, mlp
-from anabranch.objectives import Loss, Outputs, back_propagation, check_penalty
+from anabranch.objectives import Loss, check_penalty
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.plans import (
     FINE_TUNING,
     TRAINING,
     batch_size,
     finetuning_batch_size,
-    finetuning_stopping,
-    finetuning_strategy,
+    finetuning_plan,
     finetuning_workers,
     pretraining_plan,
     servers,
-    supervised_seed,
-    training_stopping,
-    training_strategy,
+    training_plan,
 )
 from anabranch.pretrain import pretrain
 from anabranch.progress import Display
 from anabranch.record import Record
 from anabranch.runfolder import RunFolder
-from anabranch.seeding import generator
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
-from anabranch.strategies import Shard, Staged, Stopping, Strategy, Task, as_it_is, carry_out
+from anabranch.strategies import Shard, Staged, as_it_is
 from anabranch.strategies.catalogue import find
 from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import crew, write_results
-
-_HEAD = int.from_bytes(b"head")
+from anabranch.supervise import Supervision, supervise
 
 
 def _nothing(_comm: Communicator, _model: nn.Module, _network: nn.Module | None, _summary: object) -> None:
@@ -186,9 +180,7 @@ class Trainer:
         """Train `model`; return what classifies in the end, or None for an unsupervised run."""
         options, batch = self.config.training, batch_size(self.config, len(self.dataset.train))
         if not isinstance(model, DBN):
-            part = self._shard(comm, batch)
-            stopping = training_stopping(options)
-            self._supervise(TRAINING, model, part, stopping, training_strategy(self.config), comm, journal)
+            self._supervise(TRAINING, model, batch, training_plan(self.config), comm, journal)
             return model
         plan = pretraining_plan(self.config, batch)
         patterns = replace(self._shard(comm, batch), dtype=pattern_dtype(options.precision))
@@ -199,53 +191,23 @@ class Trainer:
         options = self.config.finetuning
         if not (self.dataset.classes and options.finetune_epochs):
             return None
-        chance = generator(_HEAD, self.config.training.seed)
-        network = dbn.classifier(self.dataset.classes, dropout=options.finetune_dropout, generator=chance)
+        network = with_classes(dbn, self.dataset.classes, options.finetune_dropout, self.config.training.seed)
         comm, serving = self._living(comm), servers(self.config)
         workers = min(finetuning_workers(self.config), comm.size - serving)
         group = comm.split(0 if comm.rank < serving + workers else None)
         if group is not None:
-            part = self._shard(group, finetuning_batch_size(self.config, len(self.dataset.train)))
-            stopping, strategy = finetuning_stopping(options), finetuning_strategy(self.config)
-            self._supervise(FINE_TUNING, network, part, stopping, strategy, group, journal)
+            batch = finetuning_batch_size(self.config, len(self.dataset.train))
+            self._supervise(FINE_TUNING, network, batch, finetuning_plan(self.config), group, journal)
         return network
 
     def _supervise(
-        self,
-        name: str,
-        network: nn.Module,
-        part: Shard,
-        stopping: Stopping,
-        strategy: Strategy,
-        comm: Communicator,
-        journal: RunJournal,
+        self, name: str, network: nn.Module, batch: int, plan: Supervision, comm: Communicator, journal: RunJournal
     ) -> None:
-        """Back-propagation of the cross-entropy, stopped by the RMS error where that is asked for."""
-        options = self.config
-        watched = options.finetuning.finetune_stop if name == FINE_TUNING else options.training.stop
+        """Back-propagation, with the test error after each epoch where that is asked for."""
         if self.watched and comm.rank == 0 and self._classifies:
             journal.test_error = partial(self._test_error, network)
-        outputs = options.model.outputs
-        objective = back_propagation(
-            network,
-            outputs=outputs,
-            penalty=options.training.penalty if name == TRAINING else 0.0,
-            precision=options.training.precision,
-            loss=self.parts.loss,
-        )
-        task = Task(
-            self.staged(objective, name, comm),
-            part,
-            stopping,
-            seed=supervised_seed(options.training.seed, part.rank),
-            name=name,
-            restored=journal.restored(name),
-            monitor=journal,
-            measure=partial(_squared_error, network, outputs, part) if watched == "convergence" else None,
-            finish=math.sqrt if watched == "convergence" else float,
-            quantity="RMS error" if watched == "convergence" else "loss",
-        )
-        carry_out(strategy, task, comm, journal)
+        plan = replace(plan, loss=self.parts.loss)
+        supervise(network, self._shard(comm, batch), plan, comm, journal, name, self.staged)
 
     def _judgement(self, network: nn.Module) -> Judgement:
         batches = self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
@@ -282,8 +244,7 @@ def check(config: Config, dataset: Dataset) -> None:
     if config.run.tensorboard:
         check_tensorboard()
     check_sharding(examples, config.parallel.workers, batch)
-    training_strategy(config)
-    training_stopping(t)
+    training_plan(config)
     if not config.model.model.startswith("dbn:"):
         check_penalty(t.penalty)
         return
@@ -294,13 +255,8 @@ def check(config: Config, dataset: Dataset) -> None:
         check_unit_interval(dataset.train, dataset.name)
     if f.finetune_epochs and dataset.classes:
         check_sharding(examples, finetuning_workers(config), finetuning_batch_size(config, examples))
-        finetuning_strategy(config)
-        finetuning_stopping(f)
+        finetuning_plan(config)
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
-
-
-def _squared_error(network: nn.Module, outputs: Outputs, part: Shard) -> tuple[float, int]:
-    return squared_output_error(network, part.in_order(CHUNK), outputs)
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

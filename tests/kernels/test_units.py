@@ -6,7 +6,15 @@ import torch
 from kernel_types import TYPES, array, assert_near, normal, number, weight_type
 from torch import Tensor
 
-from anabranch.kernels import Noise, hidden_mean, reconstruct, sample_hidden, threshold_states, visible_mean
+from anabranch.kernels import (
+    Noise,
+    hidden_mean,
+    mean_difference,
+    reconstruct,
+    sample_hidden,
+    threshold_states,
+    visible_mean,
+)
 
 ROWS, UNITS = 37, 21
 
@@ -61,6 +69,16 @@ def test_hidden_means_are_scaled_and_summed(dtype: torch.dtype) -> None:
     hidden_mean(array(x), array(bias), number(0.5, dtype), array(total))
     assert_near(x, expected, dtype)
     assert_near(total, -2 + x.to(bias.dtype).sum(0), bias.dtype)
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_differences_of_means(dtype: torch.dtype) -> None:
+    (x, total), y = inputs(dtype), normal(9, UNITS, seed=3, dtype=dtype)
+    mean_difference(array(x), array(y), array(total))
+    assert_near(total, x.to(total.dtype).mean(0) - y.to(total.dtype).mean(0), total.dtype)
+    ones = torch.ones(90, UNITS, dtype=dtype)
+    mean_difference(array(ones), array(ones[:7]), array(total))
+    assert float(total.abs().max()) < 1e-6
 
 
 @pytest.mark.parametrize("dtype", TYPES)

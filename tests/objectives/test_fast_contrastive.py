@@ -18,12 +18,20 @@ from anabranch.types import Batch
 
 Kind = type[ContrastiveDivergence | PlainContrastiveDivergence]
 PRECISIONS: list[Precision] = ["float32", "bf16-mixed", "float64"]
-CHAINS: list[dict[str, Any]] = [{"k": 1}, {"k": 3}, {"chains": 7}, {"chains": 7, "k": 2}]
+VISIBLE, HIDDEN, N = 30, 20, 13
+CHAINS: list[dict[str, Any]] = [
+    {"k": 1},
+    {"k": 3},
+    {"chains": 7},
+    {"chains": 7, "k": 2},
+    {"chains": 7, "k": 2, "watched": False},
+    {"chains": N, "watched": False},
+]
+SAMPLED: list[dict[str, Any]] = [{"chains": 7, "k": 2}, {"chains": N, "watched": False}]
 UNITS: list[VisibleUnits] = ["bernoulli", "gaussian"]
 # How far the fast and the plain one may lie apart, in units of the largest number. bfloat16: the fast one stores means
 # in it where the plain one rounds only for the products.
 NEAR = {"float32": 1e-5, "bf16-mixed": 2e-2, "float64": 1e-12}
-VISIBLE, HIDDEN, N = 30, 20, 13
 
 every_precision = pytest.mark.parametrize("precision", PRECISIONS)
 every_chain = pytest.mark.parametrize("settings", CHAINS, ids=str)
@@ -38,6 +46,8 @@ class Setting:
     units: VisibleUnits = "bernoulli"
     k: int = 1
     chains: int = 0
+    sampled: bool = False
+    watched: bool = True
     weight_cost: float = 0.01
 
     def build(self, kind: Kind = ContrastiveDivergence) -> Objective:
@@ -47,7 +57,16 @@ class Setting:
         rbm = RBM(VISIBLE, HIDDEN, units=self.units, std=0.3, generator=generator, dtype=dtype)
         for bias in (rbm.visible_bias, rbm.hidden_bias):
             bias.normal_(0, 0.5, generator=generator)
-        return kind(rbm, k=self.k, chains=self.chains, weight_cost=self.weight_cost, precision=self.precision, seed=4)
+        return kind(
+            rbm,
+            k=self.k,
+            chains=self.chains,
+            sampled=self.sampled,
+            watched=self.watched,
+            weight_cost=self.weight_cost,
+            precision=self.precision,
+            seed=4,
+        )
 
     def batch(self, n: int = N, seed: int = 1) -> Batch:
         """Random patterns."""
@@ -72,6 +91,27 @@ def test_loss_and_gradient_are_those_of_the_plain_one(
         expected_loss, expected = plain.gradient(setting.batch(seed=step))
         assert loss == pytest.approx(expected_loss, rel=NEAR[precision])
         assert_near(g, expected, NEAR[precision])
+
+
+@every_precision
+@pytest.mark.parametrize("settings", SAMPLED, ids=str)
+def test_chains_with_binary_visible_units_are_those_of_the_plain_one(
+    precision: Precision, settings: dict[str, Any]
+) -> None:
+    setting = Setting(precision, sampled=True, **settings)
+    fast, plain, unsampled = setting.build(), setting.build(PlainContrastiveDivergence), Setting(precision, **settings)
+    for step in range(3):
+        loss, g = fast.gradient(setting.batch(seed=step))
+        expected_loss, expected = plain.gradient(setting.batch(seed=step))
+        assert loss == pytest.approx(expected_loss, rel=NEAR[precision])
+        assert_near(g, expected, NEAR[precision])
+    assert not torch.equal(fast.gradient(setting.batch())[1], unsampled.build().gradient(setting.batch())[1])
+
+
+@pytest.mark.parametrize(("chains", "units"), [(0, "bernoulli"), (3, "gaussian")])
+def test_only_binary_units_of_persistent_chains_are_drawn(chains: int, units: VisibleUnits) -> None:
+    with pytest.raises(UsageError, match="visible units are drawn in persistent chains of binary units, not for"):
+        Setting(units=units, chains=chains, sampled=True).build()
 
 
 @every_precision

@@ -36,6 +36,8 @@ def train_machines(precision: Precision, n: int) -> None:
             machine = ContrastiveDivergence(rbm, k=k, chains=chains, weight_cost=0.1, precision=precision)
             machine.descend(Batch(x.to(pattern_dtype(precision))), Rule(momentum=0.9).build(machine.weights))
             machine.gradient(Batch(x))
+    drawn = ContrastiveDivergence(RBM(6, 5, dtype=x.dtype), chains=7, sampled=True, watched=False, precision=precision)
+    drawn.gradient(Batch(x))
 
 
 def train_networks(precision: Precision, n: int) -> None:

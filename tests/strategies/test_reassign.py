@@ -29,6 +29,12 @@ def numbered(n: int, rank: int, size: int, batch_size: int = 1) -> Shard:
     return Shard(source, shard(n, rank, size, SEED), n, rank, size, batch_size, SEED)
 
 
+def test_an_ordered_shard_is_the_same_in_every_epoch() -> None:
+    one = replace(numbered(7, 0, 1, batch_size=3), members=torch.arange(7), ordered=True)
+    for epoch in range(2):
+        assert [batch.x.flatten().tolist() for batch in one.batches(epoch)] == [[0, 1, 2], [3, 4], [5, 6]]
+
+
 @st.composite
 def crews(draw: st.DrawFn) -> tuple[int, int, frozenset[int]]:
     """Examples, workers, and those of them that are dead; one is alive."""

@@ -23,8 +23,9 @@ from anabranch.launch import started_ranks
 from anabranch.models import RBM
 from anabranch.objectives import ContrastiveDivergence, Loss, Objective, Precision, back_propagation
 from anabranch.objectives.base import pattern_dtype, weight_dtype
-from anabranch.plans import TRAINING, fitting_batch, supervised_seed
+from anabranch.plans import TRAINING, fitting_batch
 from anabranch.strategies import FixedEpochs, Monitor, Shard, Stopping, Task
+from anabranch.supervise import supervised_seed
 
 
 def task(

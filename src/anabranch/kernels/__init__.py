@@ -9,7 +9,7 @@ from anabranch.kernels.feedforward import activate, delta, softmax_delta
 from anabranch.kernels.gather import gather_scaled
 from anabranch.kernels.memory import Array, Memory
 from anabranch.kernels.noise import Noise, threshold_states
-from anabranch.kernels.units import hidden_mean, reconstruct, sample_hidden, visible_mean
+from anabranch.kernels.units import hidden_mean, mean_difference, reconstruct, sample_hidden, visible_mean
 from anabranch.kernels.update import momentum_step, momentum_step_after
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "delta",
     "gather_scaled",
     "hidden_mean",
+    "mean_difference",
     "momentum_step",
     "momentum_step_after",
     "reconstruct",

@@ -43,6 +43,22 @@ def hidden_mean(x: Array, bias: Array, scale: float, total: Array) -> None:
 
 
 @compiled
+def mean_difference(x: Array, y: Array, total: Array) -> None:
+    """`total` [units] is the mean of x over its rows, less that of y."""
+    other = np.zeros_like(total)
+    total[:] = 0
+    for i in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            total[j] += load(x[i, j])
+    for i in range(y.shape[0]):
+        for j in range(y.shape[1]):
+            other[j] += load(y[i, j])
+    # Divided at the end, for sums of zeros and ones are exact.
+    for j in range(len(total)):
+        total[j] = total[j] / x.shape[0] - other[j] / y.shape[0]
+
+
+@compiled
 def visible_mean(x: Array, bias: Array, linear: bool) -> None:
     """X = σ(x + bias), or x + bias where the units are `linear` (Gaussian)."""
     for i in range(x.shape[0]):

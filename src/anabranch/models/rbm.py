@@ -45,10 +45,24 @@ class RBM(nn.Module):
                 f"an RBM needs at least one unit in each layer, not {visible} visible and {hidden} hidden."
             )
         super().__init__()
+        weight = torch.empty(hidden, visible, dtype=dtype).normal_(0, std, generator=generator)
+        self._own(weight, torch.zeros(visible, dtype=dtype), torch.zeros(hidden, dtype=dtype), units)
+
+    @classmethod
+    def of(
+        cls, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, *, units: VisibleUnits = "bernoulli"
+    ) -> "RBM":
+        """One with copies of these parameters: [hidden, visible], [visible], [hidden]."""
+        rbm = cls.__new__(cls)
+        nn.Module.__init__(rbm)
+        rbm._own(weight.clone(), visible_bias.clone(), hidden_bias.clone(), units)
+        return rbm
+
+    def _own(self, weight: Tensor, visible_bias: Tensor, hidden_bias: Tensor, units: VisibleUnits) -> None:
         self.units = units
-        self.weight = nn.Parameter(torch.empty(hidden, visible, dtype=dtype).normal_(0, std, generator=generator))
-        self.visible_bias = nn.Parameter(torch.zeros(visible, dtype=dtype))
-        self.hidden_bias = nn.Parameter(torch.zeros(hidden, dtype=dtype))
+        self.weight = nn.Parameter(weight)
+        self.visible_bias = nn.Parameter(visible_bias)
+        self.hidden_bias = nn.Parameter(hidden_bias)
         self.requires_grad_(False)
         flat_parameters(self)
 
@@ -101,6 +115,14 @@ class RBM(nn.Module):
     def pseudo_likelihood(self, v: Tensor, generator: torch.Generator) -> Tensor:
         """Estimate of log PL(v) from one random unit per pattern: [batch, visible] binary to [batch].
 
+        Raises:
+            UsageError: as `pseudo_likelihood_at`.
+        """
+        return self.pseudo_likelihood_at(v, torch.randint(self.visible, (len(v),), generator=generator))
+
+    def pseudo_likelihood_at(self, v: Tensor, unit: Tensor) -> Tensor:
+        """The same from these units [batch] int64, one per pattern.
+
         visible · log σ(F(v with unit i flipped) - F(v)), unbiased over i (as in scikit-learn's `score_samples`).
 
         Raises:
@@ -110,7 +132,6 @@ class RBM(nn.Module):
             raise UsageError("pseudo-likelihood is for Bernoulli visible units: use the free energy for Gaussian ones.")
         flipped = v.clone()
         rows = torch.arange(len(v))
-        unit = torch.randint(self.visible, (len(v),), generator=generator)
         flipped[rows, unit] = 1 - flipped[rows, unit]
         return self.visible * F.logsigmoid(self.free_energy(flipped) - self.free_energy(v))
 

@@ -23,11 +23,14 @@ class PlainContrastiveDivergence(Objective):
         *,
         k: int = 1,
         chains: int = 0,
+        sampled: bool = False,
+        watched: bool = True,
         weight_cost: float = 0.0,
         precision: Precision = "float32",
         seed: int = 0,
     ) -> None:
         self._rbm, self._k, self._weight_cost = rbm, k, weight_cost
+        self._sampled, self._watched = sampled, watched or not chains
         self._products = torch.bfloat16 if precision == "bf16-mixed" else rbm.weight.dtype
         self._weights = flat_parameters(rbm)
         self._gradient = torch.zeros_like(self._weights)
@@ -49,13 +52,12 @@ class PlainContrastiveDivergence(Objective):
         return {"chains": self._chains} if len(self._chains) else {}
 
     def gradient(self, batch: Batch) -> tuple[float, Tensor]:
-        """Reconstruction error per pattern, and the negative of the contrastive divergence statistics [P]."""
+        """The loss, and the negative of the contrastive divergence statistics [P]."""
         rbm, n = self._rbm, len(batch)
         weight = rbm.weight.to(self._products)
         v_plus = batch.x
         h_plus = self._up(v_plus, weight)
-        h_states = threshold_states(h_plus, self._noise)
-        reconstruction = self._down(h_states, weight)
+        reconstruction = self._down(threshold_states(h_plus, self._noise), weight) if self._watched else v_plus
         if len(self._chains):
             v_minus, h_minus = self._persistent_phase(weight)
         else:
@@ -65,8 +67,9 @@ class PlainContrastiveDivergence(Objective):
         self._g_weight.add_(rbm.weight, alpha=self._weight_cost)
         torch.sub(v_minus.sum(0).div_(m), v_plus.sum(0).div_(n), out=self._g_visible)
         torch.sub(h_minus.sum(0).div_(m), h_plus.sum(0).div_(n), out=self._g_hidden)
-        error = (v_plus - reconstruction).square_().sum().item() / n
-        return error, self._gradient
+        if self._watched:
+            return (v_plus - reconstruction).square_().sum().item() / n, self._gradient
+        return float(self._g_visible.square().sum() + self._g_hidden.square().sum()), self._gradient
 
     def _negative_phase(self, v: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         h = self._up(v, weight)
@@ -78,6 +81,8 @@ class PlainContrastiveDivergence(Objective):
     def _persistent_phase(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         for _ in range(self._k):
             v = self._down(self._chains, weight)
+            if self._sampled:
+                v = threshold_states(v, self._noise)
             h = self._up(v, weight)
             self._chains.copy_(threshold_states(h, self._noise))
         return v, h

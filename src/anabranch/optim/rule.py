@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import threading
 import warnings
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -54,6 +55,8 @@ class Rule:
         """The rule at work on `weights` [P]."""
         return FlatOptimizer(self, weights)
 
+
+_QUIETLY = threading.Lock()  # which warnings are shown is a matter of all threads
 
 DEFAULT_RULE = Rule()
 """Plain SGD at a rate of 0.1."""
@@ -109,7 +112,7 @@ class FlatOptimizer:
 
     def advance(self, epoch: int) -> None:
         """Bring the schedules to the start of `epoch` (counted from 0). Only forward."""
-        with warnings.catch_warnings():
+        with _QUIETLY, warnings.catch_warnings():
             # A resumed run brings the schedule forward before its first update: the others were in an earlier process.
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
             while self._epoch < epoch:

@@ -20,13 +20,10 @@ from anabranch.plans import (
     FINE_TUNING,
     batch_size,
     finetuning_batch_size,
-    finetuning_stopping,
-    finetuning_strategy,
+    finetuning_plan,
     finetuning_workers,
     pretraining_plan,
-    supervised_seed,
-    training_stopping,
-    training_strategy,
+    training_plan,
 )
 from anabranch.pretrain import layer_seed
 from anabranch.progress import Display, Silence
@@ -34,6 +31,7 @@ from anabranch.simulate.stage import Stage
 from anabranch.simulate.uncomputed import Uncomputed
 from anabranch.strategies import EpochReport, Shard, Silent, Stopping, Strategy, Task, carry_out
 from anabranch.strategies.own_pace.served import survivors
+from anabranch.supervise import supervised_seed
 from anabranch.types import Batch, Step
 
 
@@ -116,15 +114,17 @@ def timed_tasks(config: Config, examples: int, loads: Mapping[str, Load]) -> lis
 
 def _timed(config: Config, examples: int, number: int, name: str, load: Load) -> TimedTask:
     if name == FINE_TUNING:
-        strategy, stopping = finetuning_strategy(config), finetuning_stopping(config.finetuning)
-        batch, workers = finetuning_batch_size(config, examples), finetuning_workers(config)
+        plan, batch, workers = (
+            finetuning_plan(config),
+            finetuning_batch_size(config, examples),
+            finetuning_workers(config),
+        )
     else:
-        strategy, stopping = training_strategy(config), training_stopping(config.training)
-        batch, workers = batch_size(config, examples), config.parallel.workers
-    seed = partial(supervised_seed, config.training.seed)
+        plan, batch, workers = training_plan(config), batch_size(config, examples), config.parallel.workers
+    seed = partial(supervised_seed, plan.seed)
     if load.kind == "contrastive":
         seed = partial(layer_seed, pretraining_plan(config, batch), number)
-    return TimedTask(name, load, strategy, stopping, batch, workers, seed)
+    return TimedTask(name, load, plan.strategy, plan.stopping, batch, workers, seed)
 
 
 @dataclass(frozen=True)

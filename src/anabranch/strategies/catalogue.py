@@ -8,7 +8,7 @@ from typing import Any
 
 from anabranch.errors import UsageError, unknown_name
 from anabranch.imports import Named, imported, is_path, raised
-from anabranch.optim import Directions, Rule
+from anabranch.optim import DEFAULT_RULE, Directions, Rule
 from anabranch.strategies.allreduce import Allreduce
 from anabranch.strategies.averaging import Averaging
 from anabranch.strategies.base import Strategy
@@ -159,6 +159,12 @@ def registered(name: str, entry: Entry) -> Iterator[None]:
             del CATALOGUE[name]
         else:
             CATALOGUE[name] = before
+
+
+def name_of(strategy: Strategy) -> str | None:
+    """What the catalogue calls strategies of this class; None of one that is not in it."""
+    made = {name: entry.make(DEFAULT_RULE) for name, entry in CATALOGUE.items()}
+    return next((name for name, one in made.items() if type(one) is type(strategy)), None)
 
 
 def strategy(name: str, rule: Rule, options: Options) -> Strategy:

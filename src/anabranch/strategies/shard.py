@@ -46,6 +46,7 @@ class Shard:
         dtype: of the batches.
         whole: the rows of all ranks, where `source` holds this rank's alone.
         adopted: how many of `members` were another's.
+        ordered: whether every epoch visits them in the order of `members`, and not in one of its own.
     """
 
     source: Rows
@@ -58,6 +59,7 @@ class Shard:
     dtype: torch.dtype = torch.float32
     whole: Rows | None = None
     adopted: int = 0
+    ordered: bool = False
 
     @classmethod
     def at(
@@ -109,9 +111,11 @@ class Shard:
         return each * self.size if self.rank == SERVES else each
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Each example of the shard once, in an order of the epoch's own."""
+        """Each example of the shard once, in an order of the epoch's own, or in that of an `ordered` shard."""
         if self.adopted:
             positions = sharding.pass_batches(len(self), epoch, self.rank, self.seed, self.batch_size)
+        elif self.ordered:
+            positions = list(torch.tensor_split(torch.arange(len(self)), self.steps))
         else:
             positions = sharding.epoch_batches(self.total, epoch, self.rank, self.size, self.seed, self.batch_size)
         rows = self.members[torch.cat(positions)]
