@@ -31,7 +31,7 @@ def needs_more(arguments: list[str]) -> bool:
 def test_the_two_commands_of_a_newcomer_are_there() -> None:
     lines = [line for block in blocks("sh") for line in block.splitlines()]
     assert "pip install -c constraints.txt . && anabranch train" in lines
-    assert 'pip install -c constraints.txt -e ".[test]" && pytest' in lines
+    assert 'pip install -c constraints.txt -e ".[test]" && pytest -n 2 --dist loadfile' in lines
 
 
 @pytest.mark.parametrize("arguments", [c for c in commands() if c[0] == "train" and "--resume" not in c], ids=" ".join)

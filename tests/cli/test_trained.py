@@ -77,5 +77,5 @@ def test_what_a_python_program_gave_is_not_looked_for(folder: Path, tmp_path: Pa
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(UsageError, match=r"is a module that a Python program gave \(Thing\)"):
         read_trained(tmp_path)
-    with pytest.raises(UsageError, match=r"data were given by a Python program.*takes others by --data"):
+    with pytest.raises(UsageError, match=r"data were given by a Python program.*name others with  --data"):
         own_part(read_toml(tmp_path / "config.toml", Config()))

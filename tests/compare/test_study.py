@@ -109,8 +109,8 @@ def test_the_files_tell_everything_and_are_the_same_again(study: Study, tmp_path
         (tmp_path / name).mkdir()
         write(study, tmp_path / name)
     files = sorted(path.name for path in (tmp_path / "one").iterdir())
-    assert files == ["comparison.json", "comparison.md", "curves.png", "curves.svg"]
-    for name in files:
+    assert files == ["comparison.json", "comparison.md", "curves.png", "curves.svg", "environment.json"]
+    for name in set(files) - {"environment.json"}:  # which says when it began
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     content = json.loads((tmp_path / "one/comparison.json").read_text())
     assert content["ranking"][0] == {"place": 1, "name": "averaging --every 8"}
