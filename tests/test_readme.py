@@ -51,8 +51,12 @@ def test_its_commands_run(
 
 
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    (code,) = blocks("python")
-    exec(compile(code, "README.md", "exec"), {})
+    estimator, program = blocks("python")
+    exec(compile(estimator, "README.md", "exec"), {})
+    score, shape = capsys.readouterr().out.split(" ", 1)
+    assert float(score) > 0.9
+    assert shape == "(100, 64)\n"
+    exec(compile(program, "README.md", "exec"), {})
     errors = [float(value) for value in re.findall(r"\d+\.\d+", capsys.readouterr().out)]
     assert len(errors) == 5
     assert errors[-1] < errors[0]
