@@ -51,7 +51,11 @@ def test_its_commands_run(
 
 
 def test_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
-    fitting, looping = blocks("python")
+    estimator, fitting, looping = blocks("python")
+    exec(compile(estimator, "README.md", "exec"), {})
+    score, shape = capsys.readouterr().out.split(" ", 1)
+    assert float(score) > 0.9
+    assert shape == "(100, 64)\n"
     exec(compile(fitting, "README.md", "exec"), {})
     (error,) = re.findall(r"test error (\d+\.\d)%", capsys.readouterr().out)
     assert float(error) < 15

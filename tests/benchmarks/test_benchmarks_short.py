@@ -50,6 +50,20 @@ def test_throughput_on_noise_of_any_width(tmp_path: Path) -> None:
     check_speeds(content["contestants"], rounds=3)
 
 
+def test_estimators(tmp_path: Path) -> None:
+    content = run("estimators", tmp_path)
+    rows = content["contestants"]
+    kinds = [(row["name"].partition(" ")[0].strip(","), row["precision"]) for row in rows]
+    assert kinds[:2] == [("scikit-learn", "float32"), ("scikit-learn", "float64")]
+    assert {precision for name, precision in kinds if name == "Anabranch"} == {"float32", "float64", "bf16-mixed"}
+    for row in rows:
+        assert row["failure"] is None
+        assert len(row["rounds"]) == 3
+        assert row["speed_up"] > 0
+        assert -64 < row["pseudo_likelihood"] < 0
+    assert rows[0]["speed_up"] == rows[1]["speed_up"] == 1
+
+
 def test_peers(tmp_path: Path) -> None:
     """One that is there, and one that is not in its environment: it is named, and the others go on."""
     version = f"py{sys.version_info[0]}.{sys.version_info[1]}"

@@ -153,6 +153,12 @@ def test_momentum_goes_on_from_one_partial_fit_to_the_next() -> None:
         np.testing.assert_allclose(rbm.partial_fit(x).intercept_visible_, expected, rtol=1e-12)
 
 
+def test_another_algorithm_may_go_on() -> None:
+    rbm = BernoulliRBM(5, n_iter=1, random_state=0).fit(PATTERNS)
+    for algorithm, chains in (("cd", 0), ("cd", 0), ("pcd", 10)):
+        assert rbm.set_params(algorithm=algorithm).partial_fit(PATTERNS).h_samples_.shape == (chains, 5)
+
+
 @pytest.mark.parametrize("state", [7, np.random.RandomState(7)], ids=["seed", "stream"])
 def test_a_seed_repeats_every_bit_and_a_stream_goes_on(state: Any) -> None:
     rbm = BernoulliRBM(5, n_iter=2, random_state=state, workers=2, batch_size=7)

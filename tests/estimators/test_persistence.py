@@ -136,6 +136,8 @@ def test_files_that_hold_something_else(tmp_path: Path) -> None:
         ({"format": 2, "version": "9.0"}, r"was saved by Anabranch 9\.0, in a format that this one cannot read"),
         ({"estimator": {"is": "BernoulliRBM", "of": {"w": {"is": "array", "of": "v"}}}}, "is damaged"),
         ({"estimator": {"is": "BernoulliRBM"}}, "is damaged"),
+        ({"estimator": 3}, "holds no estimator"),
+        ({"estimator": {"is": "BernoulliRBM", "of": {"w": {"is": "Rule", "of": {"momentum": 2}}}}}, "is damaged"),
         ({"estimator": {"is": "BernoulliRBM", "of": {"w": {"is": "os.system", "of": {}}}}}, "is damaged"),
     ],
 )

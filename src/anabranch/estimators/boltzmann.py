@@ -47,6 +47,10 @@ class Learner:
     precision: Precision
     shuffle: bool
 
+    def silent(self, rbm: RBM) -> Tensor:
+        """Hidden states of the chains [chains, hidden], before the first step: all zero."""
+        return torch.zeros(self.chains, rbm.hidden, dtype=rbm.weight.dtype)
+
     def fit(
         self, start: RBM, rows: Rows, epochs: int, seed: int, say: Callable[[RBM, EpochReport, float], None] | None
     ) -> tuple[RBM, Tensor]:

@@ -24,6 +24,7 @@ from anabranch.estimators.parameters import (
     RandomState,
     accepted,
     choice,
+    chosen,
     fitting,
     in_its_manner,
     strategy_name,
@@ -32,7 +33,7 @@ from anabranch.estimators.parameters import (
 from anabranch.estimators.persistence import Kept
 from anabranch.estimators.rows import CHUNK, Matrix, as_tensor, rows_of
 from anabranch.kernels import Array
-from anabranch.models import Activation
+from anabranch.models import Activation, mlp
 from anabranch.objectives.base import weight_dtype
 from anabranch.optim import RuleName, Schedule
 from anabranch.plans import batch_size
@@ -56,9 +57,11 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
 
     _TASK: str
     _RATES: tuple[str, ...]  # parameters that may be too high
+    _SUPERVISION: Callable[[Config], Supervision]
 
     hidden_layer_sizes: int | Sequence[int]
     activation: Activation
+    dropout: float = 0.0
     solver: RuleName
     schedule: Schedule
     batch_size: int | Auto
@@ -73,16 +76,8 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
         """The parameters as options, for x [n, n_features]."""
 
     @abstractmethod
-    def _plan(self, config: Config) -> Supervision:
-        """How the network is trained."""
-
-    @abstractmethod
     def _begin(self, config: Config, rows: Rows, comm: Communicator, notes: Notes) -> nn.Module:
         """The network before that."""
-
-    @abstractmethod
-    def _same(self) -> nn.Module:
-        """The network as the attributes have it."""
 
     def fit(self, X: Matrix, y: Any) -> Self:
         """Train from the beginning on X [n, n_features], dense or CSR, and labels y [n] of any type.
@@ -175,8 +170,16 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
         self.loss_curve_, self.loss_, self.n_iter_ = losses, losses[-1], len(losses)
         return self
 
-    def _fill(self, network: nn.Module) -> nn.Module:
-        """`network` with the weights that were learnt."""
+    def _plan(self, config: Config) -> Supervision:
+        """How the network is trained."""
+        plan = type(self)._SUPERVISION(config)
+        return replace(plan, strategy=chosen(self.strategy, plan.strategy))
+
+    def _same(self) -> nn.Module:
+        """The network that the attributes describe."""
+        sizes = [*(len(weights) for weights in self.coefs_), len(self.classes_)]
+        dtype, chance = as_tensor(self.intercepts_[0]).dtype, torch.Generator()
+        network = mlp(sizes, activation=self.activation, dropout=self.dropout, generator=chance, dtype=dtype)
         linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
         with torch.no_grad():
             for layer, weights, biases in zip(linear, self.coefs_, self.intercepts_, strict=True):

@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from anabranch.build import build_network, with_classes
@@ -26,14 +25,13 @@ from anabranch.estimators.parameters import (
     whole,
 )
 from anabranch.estimators.rbm import BernoulliRBM
-from anabranch.models import DBN, Activation, mlp
+from anabranch.models import DBN, Activation
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.optim import RuleName, Schedule
 from anabranch.plans import FINE_TUNING, batch_size, finetuning_plan, pretraining_plan
 from anabranch.pretrain import pretrain
 from anabranch.strategies import Shard, Strategy
 from anabranch.strategies.shard import Rows
-from anabranch.supervise import Supervision
 
 
 class DBNClassifier(NetworkClassifier):
@@ -76,6 +74,7 @@ class DBNClassifier(NetworkClassifier):
     activation: Activation = "sigmoid"
     _TASK = FINE_TUNING
     _RATES = ("pretrain_learning_rate", "learning_rate")
+    _SUPERVISION = staticmethod(finetuning_plan)
 
     def __init__(
         self,
@@ -157,10 +156,6 @@ class DBNClassifier(NetworkClassifier):
             finetune_tolerance=tol or 0.0,
         )
 
-    def _plan(self, config: Config) -> Supervision:
-        plan = finetuning_plan(config)
-        return replace(plan, strategy=chosen(self.strategy, plan.strategy))
-
     def _begin(self, config: Config, rows: Rows, comm: Communicator, notes: Notes) -> nn.Module:
         options = config.training
         dbn = build_network(config.model, options.seed, weight_dtype(options.precision))
@@ -175,10 +170,3 @@ class DBNClassifier(NetworkClassifier):
             self.rbms_ = [BernoulliRBM._of(rbm, options.learning_rate) for rbm in dbn.layers]
             self.pretrain_curves_ = list(notes.losses.values())
         return with_classes(dbn, len(self.classes_), config.finetuning.finetune_dropout, options.seed)
-
-    def _same(self) -> nn.Module:
-        sizes = [*(len(weights) for weights in self.coefs_), len(self.classes_)]
-        dtype = torch.from_numpy(self.intercepts_[0][:0]).dtype
-        chance = torch.Generator()
-        network = mlp(sizes, activation="sigmoid", dropout=self.dropout, generator=chance, dtype=dtype)
-        return self._fill(network)

@@ -1,10 +1,8 @@
 """`MLPClassifier`: a multilayer perceptron, trained by back-propagation."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from anabranch.build import build_network
@@ -16,20 +14,18 @@ from anabranch.estimators.parameters import (
     Arithmetic,
     RandomState,
     choice,
-    chosen,
     precision,
     real,
     real_or_none,
     seed_of,
     whole,
 )
-from anabranch.models import Activation, mlp
+from anabranch.models import Activation
 from anabranch.objectives.base import weight_dtype
 from anabranch.optim import RuleName, Schedule
 from anabranch.plans import TRAINING, training_plan
 from anabranch.strategies import Strategy
 from anabranch.strategies.shard import Rows
-from anabranch.supervise import Supervision
 
 
 class MLPClassifier(NetworkClassifier):
@@ -68,6 +64,7 @@ class MLPClassifier(NetworkClassifier):
 
     _TASK = TRAINING
     _RATES = ("learning_rate",)
+    _SUPERVISION = staticmethod(training_plan)
 
     def __init__(
         self,
@@ -124,15 +121,6 @@ class MLPClassifier(NetworkClassifier):
         described = ModelOptions(model=model, activation=choice(self, "activation", Activation))
         return Config(model=described, parallel=self._parallel(), training=training)
 
-    def _plan(self, config: Config) -> Supervision:
-        plan = training_plan(config)
-        return replace(plan, strategy=chosen(self.strategy, plan.strategy))
-
     def _begin(self, config: Config, rows: Rows, comm: Communicator, notes: Notes) -> nn.Module:  # noqa: ARG002
         dtype = weight_dtype(config.training.precision)
         return build_network(config.model, config.training.seed, dtype)
-
-    def _same(self) -> nn.Module:
-        sizes = [*(len(weights) for weights in self.coefs_), len(self.classes_)]
-        dtype = torch.from_numpy(self.intercepts_[0][:0]).dtype
-        return self._fill(mlp(sizes, activation=self.activation, generator=torch.Generator(), dtype=dtype))

@@ -8,7 +8,7 @@ from typing import Any, Self
 import safetensors
 
 from anabranch import __version__
-from anabranch.errors import StorageError
+from anabranch.errors import AnabranchError, StorageError
 from anabranch.estimators.packing import ESTIMATORS, Packer, unpack
 from anabranch.files import write_bytes
 from anabranch.tensorfile import tensor_bytes
@@ -59,7 +59,7 @@ class Kept:
         _check(held, cls, path)
         try:
             estimator: Self = unpack(held["estimator"], tensors)
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
+        except (AnabranchError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is damaged ({error!r}): restore it from a copy.") from error
         return estimator
 
@@ -70,10 +70,11 @@ def _check(held: Any, cls: type, path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: saying what it is.
     """
-    if not (isinstance(held, dict) and {"format", "version", "estimator"} <= held.keys()):
+    known = isinstance(held, dict) and {"format", "version", "estimator"} <= held.keys()
+    if not known or not isinstance(held["estimator"], dict):
         raise ValueError(f"{path} holds no estimator: give a file that {cls.__name__}.save has written.")
     if held["format"] != FORMAT:
         raise ValueError(f"{path} was saved by Anabranch {held['version']}, in a format that this one cannot read.")
-    name = held["estimator"]["is"]
+    name = held["estimator"].get("is")
     if name != cls.__name__:
         raise ValueError(f"{path} was saved by {name}: read it with {name}.load.")

@@ -124,7 +124,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
             learner, epochs = self._learner(x.shape[0], x.dtype), whole(self, "n_iter", 0)
             chance = check_random_state(self.random_state)
             rbm = self._initial(chance, x)
-            states = torch.zeros(learner.chains, rbm.hidden, dtype=rbm.weight.dtype)
+            states = learner.silent(rbm)
             if epochs:
                 say = partial(self._announce, x) if self.verbose else None
                 rbm, states = learner.fit(rbm, rows_of(x), epochs, draw_seed(chance), say)
@@ -141,14 +141,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
             kinds = accepted(choice(self, "dtype", Arithmetic)) if first else [self.components_.dtype]
             x = self._checked(X, kinds, reset=first)
             learner, chance = self._learner(x.shape[0], x.dtype), self._stream()
-            if first:
-                rbm = self._initial(chance, x)
-                self._take(rbm, torch.zeros(learner.chains, rbm.hidden, dtype=rbm.weight.dtype), None)
-            learner = replace(learner, chains=len(self.h_samples_))
-            rbm = self._machine(x.dtype)
+            rbm = self._initial(chance, x) if first else self._machine(x.dtype)
+            states = learner.silent(rbm) if first else as_tensor(self.h_samples_)
+            if bool(len(states)) != bool(learner.chains):  # the algorithm is another one than before
+                states = learner.silent(rbm)
+            velocity = None if first or self._velocity is None else as_tensor(self._velocity)
             (batch,) = rows_of(x).chunks(x.shape[0], rbm.weight.dtype)
-            velocity = None if self._velocity is None else as_tensor(self._velocity)
-            states, velocity = learner.step(rbm, batch, as_tensor(self.h_samples_), velocity, draw_seed(chance))
+            learner = replace(learner, chains=len(states))
+            states, velocity = learner.step(rbm, batch, states, velocity, draw_seed(chance))
         return self._take(rbm, states, velocity)
 
     def transform(self, X: Matrix) -> Array:
