@@ -11,6 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "comm"))
 
+import torch
 from launching import find_mpirun, run_mpi
 
 import anabranch
