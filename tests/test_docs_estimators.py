@@ -21,7 +21,7 @@ def test_its_python_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
     printed = capsys.readouterr().out
     scores = [float(text) for text in re.findall(r"\b0\.\d\d\b", printed)]
     assert len(scores) == 4, printed
-    assert min(scores) > 0.85, printed  # of two digits; the last bit depends on the machine
+    assert min(scores) >= 0.9, printed  # two digits are printed
     assert (tmp_path / "digits.safetensors").exists()
 
 

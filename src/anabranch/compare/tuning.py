@@ -7,11 +7,11 @@ STEP = math.sqrt(10)
 
 
 def next_rates(errors: Mapping[float, float], budget: int, first: float) -> list[float]:
-    """The rates to try now, all at the same time; none when the budget is spent, or nothing is left to refine.
+    """The rates to try now, all at the same time; none when the budget is spent.
 
     First `first` and its neighbours; then beyond the best as long as it is the outermost; then halfway (on the
-    logarithmic scale) towards its better neighbour, and towards the other. Rates are rounded to three digits, so that
-    they can be typed.
+    logarithmic scale) towards its better neighbour, and towards the other; beyond the outermost where three digits
+    leave nothing between. Rates are rounded to three digits, so that they can be typed.
 
     Args:
         errors: of the rates that were tried; infinite where training diverged.
@@ -23,7 +23,8 @@ def next_rates(errors: Mapping[float, float], budget: int, first: float) -> list
         return []
     if not errors:
         return [_rounded(first * STEP**power) for power in (0, -1, 1)][:left]
-    wanted = _around(sorted(errors), best_rate(errors), errors)
+    tried = sorted(errors)
+    wanted = [*_around(tried, best_rate(errors), errors), _rounded(tried[0] / STEP), _rounded(tried[-1] * STEP)]
     return [rate for rate in wanted if rate not in errors][: min(left, 1)]
 
 
