@@ -14,7 +14,7 @@ from sklearn.base import clone
 from anabranch import BernoulliRBM, DBNClassifier, MLPClassifier
 from anabranch.cli.main import main
 from anabranch.data import load
-from anabranch.strategies import Averaging
+from anabranch.strategies import Averaging, PostLocal
 
 Classifier = MLPClassifier | DBNClassifier
 MLP = MLPClassifier((8,), max_iter=4, batch_size=5, random_state=5)
@@ -91,7 +91,14 @@ def test_they_are_the_same_training_as_the_command(options: list[str], classifie
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"workers": 3}, {"workers": 2, "strategy": Averaging(every=3)}, {"solver": "adam", "learning_rate": 0.01}],
+    [
+        {},
+        {"workers": 3},
+        {"workers": 2, "strategy": Averaging(every=3)},
+        {"workers": 2, "strategy": "easgd-sync"},
+        {"workers": 2, "strategy": PostLocal(every=2, local_after=2)},
+        {"solver": "adam", "learning_rate": 0.01},
+    ],
     ids=str,
 )
 @both

@@ -98,7 +98,8 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
         """Go on with one epoch over X and y, at a constant learning rate. The first call needs all `classes`.
 
         Between calls of `partial_fit` momentum goes on, too: n of them, with the same data and whole `random_state`,
-        give the bits of `fit` with `max_iter=n` and a constant schedule.
+        give the bits of `fit` with `max_iter=n` and a constant schedule. Strategies at their own pace go on from the
+        weights alone, and `post-local` must be told when to change, `PostLocal(local_after=…)`.
 
         Raises:
             ValueError: as `fit`; or y has a label that is no class.
