@@ -82,7 +82,7 @@ def curves(found: Json) -> list[Chart]:
     if not by_time:
         return []
     note = "Means over the seeds, with their standard deviation."
-    error, clock = Axis(ERROR, from_zero=True), Axis("virtual seconds" if virtual else "seconds")
+    error, clock = Axis(ERROR, from_zero=True), Axis("virtual seconds" if virtual else "seconds", log=True)
     return [
         lines("against-time", "Test error against time", note, by_time, clock, error),
         lines("against-epochs", "Test error against epochs", note, by_epoch, Axis("epoch with labels"), error),
