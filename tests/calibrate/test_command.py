@@ -5,9 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_calibration import TINY
 
-from anabranch.calibrate import program
-from anabranch.calibrate.grid import Grid, Shape
 from anabranch.cli import calibrate
 from anabranch.cli.main import main
 from anabranch.cluster import load_cluster, slowdown
@@ -15,17 +14,6 @@ from anabranch.errors import UsageError
 from anabranch.launch import find_mpirun, mpirun_command
 
 KINDS = ("contrastive", "backprop", "autograd")
-TINY = program.Thoroughness(
-    Grid(
-        (Shape("contrastive", (12, 8)), Shape("backprop", (12, 8, 10)), Shape("autograd", (12, 8, 10))),
-        (4, 8),
-        1,
-        0.001,
-    ),
-    (),
-    1,
-    0.001,
-)
 
 
 def no_mpirun() -> str:
