@@ -11,6 +11,7 @@ import torch
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from running import Ran
     from tiny_paper import Finished
 
 # A page of five megabytes at the end of each of some hundred runs; the tests of the report ask for theirs.
@@ -29,3 +30,11 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> "Finished":
     from tiny_paper import run_quick
 
     return run_quick(tmp_path_factory.mktemp("tiny") / "cells")
+
+
+@pytest.fixture(scope="module")
+def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> "Ran":
+    """The page that a module of tests names as its PAGE, run from top to bottom."""
+    from running import run_page
+
+    return run_page(request.module.PAGE, tmp_path_factory.mktemp("page") / "stage")

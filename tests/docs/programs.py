@@ -16,19 +16,24 @@ from pathlib import Path
 from unittest import mock
 
 import pytest
-from pages import ROOT
+from markdown_pages import ROOT
 from reproducing import reproduce
 from shortened import shortened
 from stage import Stage
 from tiny_calibration import TINY
+from understood import understood
 
 from anabranch.cli.main import main
 from anabranch.errors import UsageError
 from anabranch.launch import find_mpirun
 
-SHORT_CONSTANTS = {"anabranch.cli.sample.LEARNING_STEPS": 5, "anabranch.cli.calibrate.COARSE": TINY}
-"""Of the code, where no option makes a command short: label units are learnt in 1,000 steps, and steps of real networks
-are timed for seconds."""
+SHORT: dict[str, object] = {
+    "anabranch.cli.sample.LEARNING_STEPS": 5,
+    "anabranch.cli.calibrate.COARSE": TINY,
+    "anabranch.cli.calibrate._has_mpi": lambda: False,
+}
+"""Of the code, where no option makes a command short: label units are learnt in 1,000 steps, and calibration takes half
+a minute (tests/calibrate has it on two ranks)."""
 
 
 class NotRight(AssertionError):
@@ -39,11 +44,13 @@ def anabranch(words: Sequence[str]) -> None:
     """In this process: a new one takes seconds to start."""
     if has_no_mpi() and "mpi" in words:
         return
+    if words:
+        understood(words)
     if words and words[0] == "reproduce" and "--help" not in words:
         reproduce(words[1:])
         return
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in SHORT_CONSTANTS.items():
+        for name, value in SHORT.items():
             patch.setattr(name, value)
         code = main(shortened(words))
     problems_may_be = words[:1] == ["doctor"]  # of this machine: the exit code tells
@@ -98,9 +105,9 @@ def python(words: Sequence[str]) -> None:
 def _help(script: str) -> str:
     """What `--help` of a benchmark prints."""
     said = io.StringIO()
-    with mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path]), contextlib.redirect_stdout(said):
-        with contextlib.suppress(SystemExit):
-            _as_program(ROOT / script, ["--help"])
+    beside = mock.patch.object(sys, "path", [str((ROOT / script).parent), *sys.path])
+    with beside, contextlib.redirect_stdout(said), contextlib.suppress(SystemExit):
+        _as_program(ROOT / script, ["--help"])
     return said.getvalue()
 
 

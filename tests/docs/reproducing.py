@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from unittest import mock
 
+from understood import understood
+
 from anabranch.cli.main import main
-from anabranch.cli.options import Arguments, SimulateArguments, parse
 from anabranch.cli.reproduce import parse as parse_reproduce
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Cell, Outcome
@@ -49,18 +50,6 @@ def reproduce(words: Sequence[str]) -> None:
         code = main(["reproduce", *words])
     assert code == 0, f"anabranch reproduce ended with exit code {code}"
     assert paper.seen
-    kinds = {
-        (cell.arguments[0], tuple(word for word in cell.arguments if word.startswith("--"))): cell
-        for cell in paper.seen
-    }
+    kinds = {tuple(word for word in cell.arguments if word.startswith("--")): cell for cell in paper.seen}
     for cell in kinds.values():
-        _parse(cell.arguments)
-
-
-def _parse(arguments: Sequence[str]) -> None:
-    command, *options = arguments
-    if command == "simulate":
-        at = options.index("--workers")
-        parse([*options[:at], *options[at + 2 :]], "anabranch simulate", "", SimulateArguments)
-    else:
-        parse(options, f"anabranch {command}", "", Arguments)
+        assert understood(cell.arguments)

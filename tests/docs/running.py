@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from pages import ROOT, Block, blocks
+from markdown_pages import ROOT, Block, blocks
 from programs import PROGRAMS, run_program
 from shell import Command, NeedsShell, commands
 from stage import Stage
@@ -63,13 +63,25 @@ def run_page(page: str, folder: Path) -> Ran:
     """Run all blocks of a page.
 
     Raises:
-        pytest.fail.Exception: one of them fails, or nothing says how to run it.
+        AssertionError: one of them fails, or nothing says how to run it.
     """
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, _forgetting_modules(folder):
         running = _Running(page, Stage(folder), patch)
         for block in blocks(page):
             running.block(block)
     return Ran(running.stage.here, tuple(running.done))
+
+
+@contextlib.contextmanager
+def _forgetting_modules(folder: Path) -> Iterator[None]:
+    """Files of one page must not be what another imports."""
+    try:
+        yield
+    finally:
+        files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+        for name, file in files.items():
+            if file.startswith(str(folder)):
+                del sys.modules[name]
 
 
 class _Running:
@@ -97,9 +109,7 @@ class _Running:
         if block.is_directive and block.language not in kinds:
             return
         if block.language not in kinds:
-            pytest.fail(
-                f"{block.place}: nothing says how to run '{block.language}': see CONTRIBUTING.md", pytrace=False
-            )
+            raise AssertionError(f"{block.place}: nothing says how to run '{block.language}': see CONTRIBUTING.md")
         if block.file:
             path = self.stage.here / block.file
             path.write_text(block.text)
@@ -151,8 +161,6 @@ class _Running:
             if words[0] == "cd":
                 self.patch.chdir(words[1])
             elif words[0] in PROGRAMS:
-                if "--timing-only" in words:
-                    patch.setenv("ANABRANCH_DATA", str(self.stage.timed))
                 PROGRAMS[words[0]](words[1:])
             else:
                 run_program(words, self.stage, SECONDS)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import scipy.io
 from cluster_standins import NAMES, REAL_PATH, SCRATCH
-from pages import ROOT
+from markdown_pages import ROOT
 from sklearn.datasets import load_digits
 
 TOOLS = (
@@ -38,8 +38,10 @@ TOOLS = (
 PLACES = ("/scratch", "/shared", "/path/to")
 """Folders of a reader's machine, each of which is one of the stage's here."""
 
-TRAIN, TEST = 500, 100
-TIMED = 2048  # examples, where their number matters and they are not computed with: two for each of a thousand workers
+MINE = "mine.npz"
+"""Data of the reader's own: four of his 8 by 8 digits."""
+
+TRAIN, TEST = 5120, 100  # of which 1,024 workers have 5 each, and 40 a minibatch of 125
 Bytes = npt.NDArray[np.uint8]
 
 
@@ -47,21 +49,19 @@ class Stage:
     """A folder for one page.
 
     Attributes:
-        here: the folder that its commands run in, empty at first.
+        here: the folder that its commands run in, with nothing but a reader's data at first.
         environment: of its commands.
-        timed: the folder with the data of commands that compute nothing.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self.timed = folder / "timed"
         self.here = folder / "here"
         programs, data = folder / "bin", folder / "data"
         for each in (self.here, programs, folder / "home/anabranch/bin", folder / "tmp"):
             each.mkdir(parents=True)
         (folder / "home/anabranch/bin/activate").touch()  # of the environment that scripts activate
-        write_data(data, TRAIN)
-        write_data(self.timed, TIMED)
+        write_data(data)
+        np.savez(self.here / MINE, x=np.zeros((4, 64), dtype=np.float32), y=np.arange(4))
         for place in PLACES:
             (self._in(place)).mkdir(parents=True)
             (self._in(place) / "data").symlink_to(data)
@@ -89,18 +89,18 @@ class Stage:
         return text
 
 
-def write_data(folder: Path, train: int) -> None:
+def write_data(folder: Path) -> None:
     """Data of the shapes of MNIST and of the Coursera digits, in the form in which those are found, but small."""
     found = load_digits()
-    images = np.resize(found.images, (train + TEST, 8, 8))  # again from the beginning where they do not suffice
-    labels = np.resize(found.target, train + TEST).astype(np.uint8)
+    images = np.resize(found.images, (TRAIN + TEST, 8, 8))  # again from the beginning where they do not suffice
+    labels = np.resize(found.target, TRAIN + TEST).astype(np.uint8)
     pixels = (images * (255 / 16)).astype(np.uint8)
     large = _enlarged(pixels, 3)
     (folder / "coursera_digits").mkdir(parents=True)
     course = {"X": _enlarged(pixels, 2).transpose(0, 2, 1).reshape(-1, 400), "y": np.where(labels == 0, 10, labels)}
     scipy.io.savemat(folder / "coursera_digits/ex4data1.mat", course)
     (folder / "mnist").mkdir(parents=True)
-    for name, part in (("train", slice(train)), ("t10k", slice(train, None))):
+    for name, part in (("train", slice(TRAIN)), ("t10k", slice(TRAIN, None))):
         _write_idx(folder / "mnist" / f"{name}-images-idx3-ubyte.gz", large[part])
         _write_idx(folder / "mnist" / f"{name}-labels-idx1-ubyte.gz", labels[part])
 

@@ -1,0 +1,61 @@
+"""Every page: its blocks are run, and its links lead somewhere. Pages with a file of tests of their own are run there."""
+
+import re
+from pathlib import Path
+
+import pytest
+from markdown_pages import ROOT, Block, anchors, blocks, links, pages
+from running import run_page
+
+OWN = {
+    found[1]
+    for path in Path(__file__).parent.glob("test_*.py")
+    if (found := re.search(r'^PAGE = "(.*)"$', path.read_text(), re.MULTILINE)) and "ran: Ran" in path.read_text()
+}
+OTHERS = [page for page in pages() if page not in OWN]
+
+
+def test_there_are_pages() -> None:
+    assert {"README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/python.md"} <= set(pages())
+    assert set(pages()) >= OWN
+
+
+@pytest.mark.parametrize("page", OTHERS)
+def test_its_blocks_run(page: str, tmp_path: Path) -> None:
+    done = run_page(page, tmp_path / "stage").done
+    assert len(done) >= len([block for block in blocks(page) if block.language in ("python", "{command-output}")])
+
+
+@pytest.mark.parametrize("page", pages())
+def test_its_blocks_have_languages(page: str) -> None:
+    assert [block.place for block in blocks(page) if not block.language] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_its_links_lead_somewhere(page: str) -> None:
+    targets = [(link.line, link.target) for link in links(page)]
+    assert [f"{page}:{line}: {target}" for line, target in targets if not leads(page, target)] == []
+
+
+@pytest.mark.parametrize("page", pages())
+def test_its_directives_find_what_they_name(page: str) -> None:
+    named = [(block, target) for block in blocks(page) for target in files(block)]
+    folder = (ROOT / page).parent
+    assert [f"{block.place}: {target}" for block, target in named if not (folder / target).exists()] == []
+
+
+def leads(page: str, target: str) -> bool:
+    if re.match(r"(https?|mailto):", target):
+        return True
+    path, _, anchor = target.partition("#")
+    found = ((ROOT / page).parent / path).resolve() if path else ROOT / page
+    if not found.exists():
+        return False
+    return not anchor or anchor in anchors(str(found.relative_to(ROOT)))
+
+
+def files(block: Block) -> list[str]:
+    """What a directive takes in, or leads to."""
+    if block.language == "{toctree}":
+        return [f"{line}.md" for line in block.text.splitlines() if line and not line.startswith(":")]
+    return [block.argument] if block.language in ("{include}", "{literalinclude}") else []
