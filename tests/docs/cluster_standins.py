@@ -34,16 +34,16 @@ def command_at(words: list[str]) -> int:
     return at
 
 
-def ranks(options: list[str]) -> int:
-    """As many as are asked for, if there are not too many."""
+def ranks(options: list[str], program: list[str]) -> int:
+    """Two for `anabranch`, which takes what it finds; else as many as are asked for, if there are not too many."""
     found = re.search(r"(?:^|\s)(?:-np?|--ntasks|-c)[= ]?(\d+)", " ".join(options))
-    return int(found[1]) if found and int(found[1]) <= MOST_RANKS else RANKS
+    return int(found[1]) if found and int(found[1]) <= MOST_RANKS and program[0] != "anabranch" else RANKS
 
 
 def mpirun(words: list[str]) -> None:
     at = command_at(words)
     fault_tolerance = ["--with-ft", "ulfm"] * ("--with-ft" in words[:at])
-    _start(ranks(words[:at]), fault_tolerance, words[at:])
+    _start(words[:at], words[at:], fault_tolerance)
 
 
 def srun(words: list[str]) -> None:
@@ -51,7 +51,7 @@ def srun(words: list[str]) -> None:
         print("MPI plugin types are...\n\tnone\n\tpmix")
         return
     at = command_at(words)
-    _start(ranks(words[:at]), [], words[at:])
+    _start(words[:at], words[at:], [])
 
 
 def sbatch(words: list[str]) -> None:
@@ -71,13 +71,14 @@ def module(_words: list[str]) -> None:
 NAMES = {"mpirun": mpirun, "mpiexec": mpirun, "srun": srun, "sbatch": sbatch, "ssh": ssh, "module": module}
 
 
-def _start(count: int, extra: list[str], program: list[str]) -> None:
+def _start(options: list[str], program: list[str], extra: list[str]) -> None:
     if not program:
         sys.exit("no program to start")
     staged = os.environ["PATH"]
     os.environ["PATH"] = os.environ[REAL_PATH]  # where mpirun is not this program
-    command = [*mpirun_command(find_mpirun(), count, tempfile.mkdtemp(dir=os.environ[SCRATCH])), *extra, *program]
-    os.execve(command[0], command, os.environ | {"PATH": f"{staged}:{os.environ[REAL_PATH]}"})
+    command = mpirun_command(find_mpirun(), ranks(options, program), tempfile.mkdtemp(dir=os.environ[SCRATCH]))
+    os.environ["PATH"] = f"{staged}:{os.environ[REAL_PATH]}"
+    os.execv(command[0], [*command, *extra, *program])
 
 
 if __name__ == "__main__":

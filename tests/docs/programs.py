@@ -96,9 +96,23 @@ def python(words: Sequence[str]) -> None:
             raise NotRight(f"{words[0]} has no {', '.join(unknown)}")
         (ROOT / words[0]).stat()
         return
+    if words[:2] == ["-m", "venv"]:
+        _make_environment(Path(words[2]))
+        return
     if words[0].startswith("-"):
         raise NotRight(f"no rule for python {words[0]}")
     _as_program(Path(words[0]), words[1:])
+
+
+def _make_environment(folder: Path) -> None:
+    """One without anything: what would be installed into it is here."""
+    (folder / "bin").mkdir(parents=True)
+    (folder / "bin/activate").touch()
+
+
+def source(words: Sequence[str]) -> None:
+    """`. FILE`, which is no more than there: it changes a shell's variables."""
+    Path(words[0]).stat()
 
 
 @cache
@@ -164,5 +178,7 @@ PROGRAMS: dict[str, Callable[[Sequence[str]], None]] = {
     "anabranch": anabranch,
     "pip": pip,
     "python": python,
+    "python3": python,
+    ".": source,
     **{name: exists(name) for name in ("pytest", "ruff", "mypy", ".ci/run", "sphinx-build")},
 }

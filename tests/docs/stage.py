@@ -62,6 +62,7 @@ class Stage:
         (folder / "home/anabranch/bin/activate").touch()  # of the environment that scripts activate
         write_data(data)
         np.savez(self.here / MINE, x=np.zeros((4, 64), dtype=np.float32), y=np.arange(4))
+        (folder / "home/data").symlink_to(data)
         for place in PLACES:
             (self._in(place)).mkdir(parents=True)
             (self._in(place) / "data").symlink_to(data)

@@ -1,4 +1,7 @@
-"""Every page: its blocks are run, and its links lead somewhere. Pages with a file of tests of their own are run there."""
+"""Every page: its blocks run, and its links lead somewhere.
+
+Where a file of tests names a PAGE or a FOLDER and runs it, its blocks run there.
+"""
 
 import re
 from pathlib import Path
@@ -7,12 +10,14 @@ import pytest
 from markdown_pages import ROOT, Block, anchors, blocks, links, pages
 from running import run_page
 
+FILES = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
 OWN = {
-    found[1]
-    for path in Path(__file__).parent.glob("test_*.py")
-    if (found := re.search(r'^PAGE = "(.*)"$', path.read_text(), re.MULTILINE)) and "ran: Ran" in path.read_text()
+    found[1] for text in FILES if "ran: Ran" in text and (found := re.search(r'^PAGE = "(.*)"$', text, re.MULTILINE))
 }
-OTHERS = [page for page in pages() if page not in OWN]
+FOLDERS = tuple(
+    found[1] for text in FILES if "run_page(" in text and (found := re.search(r'^FOLDER = "(.*)"$', text, re.MULTILINE))
+)
+OTHERS = [page for page in pages() if page not in OWN and not page.startswith(FOLDERS)]
 
 
 def test_there_are_pages() -> None:
