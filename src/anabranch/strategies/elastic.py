@@ -7,14 +7,15 @@ Zhang, Choromanska & LeCun 2015, "Deep learning with elastic averaging SGD". Wit
         e = α (w - c)                                               e_i = α (w_i - c)
         w ← w - e                                                   w_i ← w_i - e_i
         c ← c + e                                                   c ← c + Σ e_i
-        w ← w - η g(w)                                              w_i ← w_i - η g(w_i)
+        w ← w - η g                                                 w_i ← w_i - η g_i
 
-With momentum in the workers' rule it is EAMSGD. All begin at one point. What is learnt is the centre, with which a task
-ends.
+With g where w was before the exchange. With Nesterov's momentum in the workers' rule it is EAMSGD. All begin at one
+point. What is learnt is the centre, with which a task ends.
 
 Deviations: the exchange comes after a worker's τ-th step, as in the authors' code, and not before its first, where w
-and c are equal; a worker that ends between two exchanges makes one more. Worker and centre are shard by shard in step,
-not altogether.
+and c are equal; so the next g is taken where the exchange has left w. An asynchronous worker that ends between two
+exchanges makes one more. Worker and centre are shard by shard in step there, not altogether. The command line's
+momentum is the plain one.
 """
 
 from collections.abc import Iterator
