@@ -16,12 +16,15 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.programoutput",
 ]
-exclude_patterns = ["README.md"]
+default_role = "code"  # `like this`, in docstrings
+smartquotes_action = "qe"  # two dashes are an option's
+html_show_copyright = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
