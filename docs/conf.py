@@ -1,6 +1,10 @@
 """How Sphinx makes the site:  sphinx-build -W docs build/site."""
 
 import os
+import re
+from typing import Any
+
+from sphinx.application import Sphinx
 
 import anabranch
 
@@ -16,12 +20,14 @@ extensions = [
     "sphinx_design",
     "sphinxcontrib.programoutput",
 ]
-exclude_patterns = ["README.md"]
+default_role = "code"  # `like this`, in docstrings
+html_show_copyright = False
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"
+autodoc_inherit_docstrings = False
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
@@ -39,3 +45,14 @@ html_static_path = ["site"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_show_sourcelink = False
+
+
+def keep_underscores(*about: Any) -> None:
+    """Let the names of what an estimator has learnt end as they do: `name_` is a reference in reStructuredText."""
+    lines = about[-1]
+    lines[:] = [re.sub(r"^:ivar (\w+)_:", r":ivar \1\\_:", line) for line in lines]
+
+
+def setup(app: Sphinx) -> None:
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", keep_underscores, priority=600)  # after napoleon

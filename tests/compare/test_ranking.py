@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from anabranch.compare.curves import Run
-from anabranch.compare.ranking import Result, default_target, distinct, ranking, speed_up, verdict
+from anabranch.compare.ranking import Result, answer, default_target, distinct, in_haste, ranking, speed_up, verdict
 from anabranch.compare.terms import ALONE, Contender
 
 
@@ -76,3 +76,42 @@ def test_speed_up_is_the_geometric_mean_over_the_seeds() -> None:
 
 def test_the_target_is_a_tenth_above_one_process() -> None:
     assert default_target(result(ALONE, [1, 1], [0.04, 0.06])) == pytest.approx(0.055)
+
+
+def learning(name: str, first: Sequence[float], last: Sequence[float]) -> Result:
+    """Errors after one and after ten seconds."""
+    runs = tuple(Run((1.0, 10.0), errors, 2, 10.0, errors[1]) for errors in zip(first, last, strict=True))
+    return Result(Contender(name, "averaging", 4), 0.1, runs)
+
+
+ALONE_AT_FIRST = learning(ALONE, [0.30, 0.31, 0.32], [0.02, 0.021, 0.022])
+
+
+def test_who_has_less_time_is_told_who_is_better_then() -> None:
+    sooner = learning("sooner", [0.10, 0.11, 0.12], [0.05, 0.051, 0.052])
+    places = ranking([ALONE_AT_FIRST, sooner], 0.03)
+    assert answer(places, 0.03, 1.5) == (
+        "Do not distribute: nobody reaches 3.00 % sooner than one process beyond the noise. "
+        "With 1.5 s and no more it is sooner: 11.00 % wrong, where one process is at 31.00 %."
+    )
+    assert answer(places, 0.03, 10.0) == verdict(places, 0.03)
+    nobody = answer(ranking([ALONE_AT_FIRST, sooner], 0.001), 0.001, 1.5)
+    assert nobody.startswith("Nobody reaches 0.10 %")
+    assert nobody.endswith("where one process is at 31.00 %.")
+
+
+def test_who_is_better_in_haste_must_be_beyond_the_noise() -> None:
+    like = learning("like", [0.10, 0.31, 0.50], [0.05, 0.05, 0.05])
+    assert in_haste([ALONE_AT_FIRST, like], 1.5) is None
+    assert in_haste([ALONE_AT_FIRST, result("late", [20, 20, 20])], 1.5) is None
+    assert in_haste([ALONE_AT_FIRST], 0.5) is None  # no epoch has ended
+
+
+def test_where_a_strategy_wins_nothing_is_added() -> None:
+    faster = learning("faster", [0.01, 0.011, 0.012], [0.01, 0.01, 0.01])
+    places = ranking([ALONE_AT_FIRST, faster], 0.03)
+    assert (
+        answer(places, 0.03, 1.5)
+        == verdict(places, 0.03)
+        == "faster reaches 3.00 % first, 10 times as fast as one process."
+    )

@@ -11,18 +11,21 @@ from markdown_pages import ROOT, Block, anchors, blocks, links, pages
 from running import run_page
 
 FILES = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
-OWN = {
-    found[1] for text in FILES if "ran: Ran" in text and (found := re.search(r'^PAGE = "(.*)"$', text, re.MULTILINE))
-}
-FOLDERS = tuple(
-    found[1] for text in FILES if "run_page(" in text and (found := re.search(r'^FOLDER = "(.*)"$', text, re.MULTILINE))
-)
-OTHERS = [page for page in pages() if page not in OWN and not page.startswith(FOLDERS)]
+
+
+def run_elsewhere(name: str, by: str) -> list[str]:
+    """What files of tests that run it name as their PAGE or FOLDER."""
+    found = [re.search(rf'^{name} = "(.*)"$', text, re.MULTILINE) for text in FILES if by in text]
+    return [each[1] for each in found if each]
+
+
+OWN, FOLDERS = run_elsewhere("PAGE", by="ran: Ran"), run_elsewhere("FOLDER", by="run_page(")
+OTHERS = [page for page in pages() if page not in OWN and not page.startswith(tuple(FOLDERS))]
 
 
 def test_there_are_pages() -> None:
     assert {"README.md", "CONTRIBUTING.md", "benchmarks/README.md", "docs/python.md"} <= set(pages())
-    assert set(pages()) >= OWN
+    assert set(pages()) >= {*OWN}
 
 
 @pytest.mark.parametrize("page", OTHERS)

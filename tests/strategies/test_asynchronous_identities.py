@@ -253,19 +253,20 @@ def test_asynchronous_elastic_averaging_of_one_worker_by_hand() -> None:
     assert objective.weights.tolist() == pytest.approx([c] * 4)
 
 
-def test_synchronous_elastic_averaging_by_hand() -> None:
-    """Equations 5 and 6 written out, for two workers on quadratics of their own."""
-    rule, every, beta = Rule("sgd", 0.1), 3, 0.9
+@pytest.mark.parametrize("every", [3, 4, 1000])
+def test_synchronous_elastic_averaging_by_hand(every: int) -> None:
+    """Equations 5 and 6 written out, for two workers on quadratics of their own; they meet at the end, too."""
+    rule, beta = Rule("sgd", 0.1), 0.9
     outcomes = train(ElasticSync(rule, every, beta), 2)
     objectives, parts = [quadratic(), quadratic()], [make_shard(rank, 2) for rank in range(2)]
     centre = torch.zeros(6)
-    steps = 0
+    steps, last = 0, 3 * sum(1 for _ in parts[0].batches(0))
     for epoch in range(3):
         for batches in zip(*(part.batches(epoch) for part in parts), strict=True):
             for objective, batch in zip(objectives, batches, strict=True):
                 objective.weights.sub_(objective.gradient(batch)[1], alpha=0.1)
             steps += 1
-            if steps % every == 0:
+            if steps % every == 0 or steps == last:
                 pulls = [beta / 2 * (objective.weights - centre) for objective in objectives]
                 for objective, pull in zip(objectives, pulls, strict=True):
                     objective.weights.sub_(pull)

@@ -66,7 +66,7 @@ def test_averaging_every_step_is_allreduce_under_plain_sgd(workers: int, objecti
 
 
 def test_allreduce_is_one_worker_on_the_joined_batches() -> None:
-    """Goyal et al. 2017, section 2.3: n workers with batches of b are one worker with batches of n·b."""
+    """Goyal et al. 2017, equation 4: n workers with batches of b are one worker with batches of n·b."""
     workers, epochs, data = 3, 3, examples()
     parts = [make_shard(rank, workers) for rank in range(workers)]
     objective = classifier()

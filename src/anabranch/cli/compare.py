@@ -18,7 +18,7 @@ from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
 from anabranch.cli.pages import write_page
 from anabranch.cluster import load_cluster
 from anabranch.compare.cells import tuning_cell
-from anabranch.compare.ranking import verdict
+from anabranch.compare.ranking import answer
 from anabranch.compare.study import Runs, Study, compare
 from anabranch.compare.tables import Sheet, all_sheets
 from anabranch.compare.terms import Equal, Terms, contenders
@@ -226,7 +226,7 @@ def _show(study: Study, folder: Path, console: Console) -> None:
         console.print(_for_terminal(sheet))
     for note in notes(study):
         _say(console, note)
-    console.print(Text(verdict(study.places, study.target), style="bold"), soft_wrap=True)
+    console.print(Text(answer(study.places, study.target, study.equal_seconds), style="bold"), soft_wrap=True)
     _say(console, f"results in {folder}:\n  comparison.md, comparison.json, curves.png, cells/")
     write_page(folder, partial(_say, console))
 

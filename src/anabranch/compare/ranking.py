@@ -29,6 +29,11 @@ class Result:
         """At the end."""
         return tuple(run.final for run in self.runs)
 
+    def errors_at(self, seconds: float) -> tuple[float, ...] | None:
+        """After so many seconds, if every run had ended an epoch by then."""
+        found = [run.error_at(seconds) for run in self.runs]
+        return None if None in found else tuple(value for value in found if value is not None)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -97,6 +102,26 @@ def verdict(places: Sequence[Place], target: float) -> str:
     if len(names) == 1:
         return f"{names[0]} reaches {goal} first, {fast}."
     return f"{', '.join(names)}: all reach {goal} first, and cannot be told apart; {names[0]} is {fast}."
+
+
+def answer(places: Sequence[Place], target: float, seconds: float) -> str:
+    """The verdict; where it favours one process, also who is better at `seconds`, of those that have less time."""
+    said = verdict(places, target)
+    haste = in_haste([place.result for place in places], seconds)
+    first = [place.result.contender.name for place in places if place.number == 1]
+    return f"{said} {haste}" if haste and (ALONE in first or places[0].seconds is None) else said
+
+
+def in_haste(results: Sequence[Result], seconds: float) -> str | None:
+    """Who has the least error at `seconds`, if that is not one process, and beyond the noise."""
+    known = {one.contender.name: errors for one in results if (errors := one.errors_at(seconds))}
+    if ALONE not in known:
+        return None
+    best = min(known, key=lambda name: interval(known[name]).mean)
+    if not paired(known[ALONE], known[best]).excludes_zero:
+        return None
+    here, there = (f"{100 * interval(known[name]).mean:.2f} %" for name in (best, ALONE))
+    return f"With {seconds:.3g} s and no more it is {best}: {here} wrong, where one process is at {there}."
 
 
 def _key(result: Result, target: float) -> tuple[bool, float, str]:

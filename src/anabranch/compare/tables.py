@@ -69,9 +69,8 @@ def _with_bounds(value: Interval, shape: str) -> str:
 
 
 def _percent_at(place: Place, seconds: float) -> str:
-    errors = [run.error_at(seconds) for run in place.result.runs]
-    known = [error for error in errors if error is not None]
-    return _percent(interval(known)) if len(known) == len(errors) else "no epoch yet"
+    errors = place.result.errors_at(seconds)
+    return "no epoch yet" if errors is None else _percent(interval(errors))
 
 
 def _costs(study: Study) -> Sheet:

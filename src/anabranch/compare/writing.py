@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from anabranch.compare.ranking import verdict
+from anabranch.compare.ranking import answer
 from anabranch.compare.study import Study
 from anabranch.compare.tables import all_sheets, markdown
 from anabranch.environment import environment
@@ -24,7 +24,11 @@ def write(study: Study, folder: Path) -> None:
     picture = curves(study)
     write_json(folder / "comparison.json", as_data(study))
     write_json(folder / "environment.json", environment())
-    lines = [f"# {heading(study)}\n", f"{verdict(study.places, study.target)}\n", *map(markdown, all_sheets(study))]
+    lines = [
+        f"# {heading(study)}\n",
+        f"{answer(study.places, study.target, study.equal_seconds)}\n",
+        *map(markdown, all_sheets(study)),
+    ]
     lines += [f"![{picture.title}]({picture.name}.svg)\n", *(f"- {note}" for note in notes(study))]
     write_text(folder / "comparison.md", "\n".join(lines) + "\n")
     draw(picture, folder)
@@ -80,7 +84,7 @@ def as_data(study: Study) -> dict[str, Any]:
     """Everything, as `comparison.json` holds it: two comparisons on one simulated cluster have the same bytes."""
     return {
         "heading": heading(study),
-        "verdict": verdict(study.places, study.target),
+        "verdict": answer(study.places, study.target, study.equal_seconds),
         "target_error": study.target,
         "equal_seconds": study.equal_seconds,
         "terms": study.terms.as_data(),

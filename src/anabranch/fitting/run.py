@@ -69,7 +69,7 @@ def fit(
             targets may be floating point [n, …]: a regression.
         strategy: a name, as of `--strategy`; a strategy object, with its own update rule; or a class, which is made
             with the rule that the following options describe.
-        every: as --every.
+        every: as `--every`.
         workers: how many; on MPI as many as there are.
         world: auto: MPI under mpirun or srun, where every rank must call this; else single for one worker, else
             simulated.
@@ -78,15 +78,15 @@ def fit(
         batch_size: examples of a minibatch, on each worker; chosen as by `anabranch train` unless given.
         optimizer: sgd unless given.
         learning_rate: at the start; 0.1 unless given.
-        momentum: of sgd; as --momentum unless given.
+        momentum: of sgd; as `--momentum` unless given.
         schedule: of the learning rate; constant unless given.
         seed: of everything but the module's initial weights: split, order of the data, noise.
         dtype: of the arithmetic, whatever the module's is.
         threads: of each process.
         test_fraction: of `data`, where they have no test part of their own.
-        scale: of features, as --scale.
+        scale: of features, as `--scale`.
         test_each_epoch: measure the test error after every epoch, too.
-        out: folder of the run, as --out; nothing is written to the disk unless given.
+        out: folder of the run, as `--out`; nothing is written to the disk unless given.
         resume: go on with the run in `out`, if there is one.
         progress: whether to show the course.
         on_epoch: told of every epoch, on rank 0.

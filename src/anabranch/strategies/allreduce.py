@@ -1,7 +1,7 @@
 """Synchronous data-parallel SGD: the gradients of all workers are averaged at every step.
 
 Dean et al. 2012 and Chilimbi et al. 2014 measure themselves against it; with n workers it is the serial method on a
-batch n times as large (Goyal et al. 2017, section 2.3).
+batch n times as large (Goyal et al. 2017, equation 4).
 
 Deviation: the mean is over workers, not over examples. Batches of one step differ by at most one example in size, so
 an example's weight differs by at most 1 in the batch size.

@@ -21,6 +21,8 @@ lack the replica's own last one. Without it, which is the default (docs/decision
 for; then one replica with n_fetch = n_push = 1 does what its update rule does alone.
 
 Deviations: at its end a replica pushes what it has accrued since its last push. The very first fetch is waited for.
+Where the server adapts its rates, a replica's own α is a tenth of the server's: the paper finds Adagrad's to be about
+an order of magnitude larger than a fixed one.
 """
 
 from collections.abc import Iterator

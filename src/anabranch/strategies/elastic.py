@@ -7,14 +7,14 @@ Zhang, Choromanska & LeCun 2015, "Deep learning with elastic averaging SGD". Wit
         e = α (w - c)                                               e_i = α (w_i - c)
         w ← w - e                                                   w_i ← w_i - e_i
         c ← c + e                                                   c ← c + Σ e_i
-        w ← w - η g(w)                                              w_i ← w_i - η g(w_i)
+        w ← w - η g                                                 w_i ← w_i - η g_i
 
-With momentum in the workers' rule it is EAMSGD. All begin at one point. What is learnt is the centre, with which a task
-ends.
+With g where w was before the exchange. With Nesterov's momentum in the workers' rule it is EAMSGD. All begin at one
+point. What is learnt is the centre, with which a task ends.
 
-Deviations: the exchange comes after a worker's τ-th step, as in the authors' code, and not before its first, where w
-and c are equal; a worker that ends between two exchanges makes one more. Worker and centre are shard by shard in step,
-not altogether.
+Deviations: the exchange comes after a worker's τ-th step, and not before its first, where w and c are equal; so the
+next g is taken where the exchange has left w. Workers that end between two exchanges make one more. Asynchronous worker
+and centre are shard by shard in step, not altogether. The command line's momentum is the plain one.
 """
 
 from collections.abc import Iterator
@@ -29,6 +29,7 @@ from anabranch.errors import UsageError
 from anabranch.optim import DEFAULT_RULE, Rule
 from anabranch.server.update import Add
 from anabranch.strategies.own_pace import WINDOW, Hosting, Plan, Replica, asynchronous
+from anabranch.strategies.rounds import Rounds
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 
@@ -101,16 +102,16 @@ class ElasticSync:
         centre, e = w.clone(), torch.empty_like(w)
         task.keep("weights", w)
         task.keep("centre", centre)
-        optimizer, alpha = task.optimizer(self.rule, w), self.elasticity / comm.size
+        alpha = self.elasticity / comm.size
+
+        def exchange() -> None:
+            comm.allreduce(stretch(w, centre, alpha, out=e), op="sum")
+            centre.add_(e)
+
+        rounds = Rounds(task, task.optimizer(self.rule, w), self.every, exchange)
         for batches in task.epochs(comm):
-            for batch in batches:
-                loss = task.objective.descend(batch, optimizer)
-                step = task.step(loss, batch)
-                if (step.index + 1) % self.every == 0:
-                    stretch(w, centre, alpha, out=e)
-                    comm.allreduce(e, op="sum")
-                    centre += e
-                yield step
+            yield from rounds.epoch(batches)
+        rounds.end()
         w.copy_(centre)
 
 
