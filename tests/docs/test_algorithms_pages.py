@@ -15,7 +15,7 @@ from anabranch.strategies import CATALOGUE, DiLoCo, Elastic, ElasticSync, PostLo
 
 FOLDER = "docs/algorithms"
 README, INDEX = read_page("README.md"), read_page(f"{FOLDER}/index.md")
-PAGES = [Path(page).stem for page in pages() if page.startswith(FOLDER) and not page.endswith("index.md")]
+PAGES = sorted(Path(page).stem for page in pages() if page.startswith(FOLDER) and not page.endswith("index.md"))
 
 
 def read(page: str) -> str:
