@@ -66,5 +66,5 @@ def files(block: Block) -> list[str]:
     """What a directive takes in, or leads to."""
     if block.language == "{toctree}":
         lines = [line for line in block.text.splitlines() if line and not line.startswith(":")]
-        return [f"{re.sub(r'.*<(.*)>', r'\1', line)}.md" for line in lines]  # a title may stand before it
+        return [re.sub(r"^.*<(.*)>$", r"\1", line) + ".md" for line in lines]  # a title may stand before it
     return [block.argument] if block.language in ("{include}", "{literalinclude}") else []
