@@ -92,7 +92,8 @@ def links(page: str) -> Iterator[Link]:
 
 
 def anchors(page: str) -> set[str]:
-    """What a link can name in a page behind a `#`: GitHub's slugs, on the site of the first three levels alone."""
+    """What a link can name in a page behind a `#`: GitHub's slugs, on the site of the first three levels alone;
+    with those of the pages that it includes."""
     tokens = _tokens(page)
     deepest = 3 if page.startswith("docs/") else 6
     heads = [
@@ -100,7 +101,9 @@ def anchors(page: str) -> set[str]:
         for n, token in enumerate(tokens)
         if token.type == "heading_open" and int(token.tag[1:]) <= deepest
     ]
-    return {slug("".join(child.content for child in head.children or ())) for head in heads}
+    own = {slug("".join(child.content for child in head.children or ())) for head in heads}
+    included = [(ROOT / page).parent / block.argument for block in blocks(page, "{include}")]
+    return own.union(*(anchors(str(path.resolve().relative_to(ROOT))) for path in included))
 
 
 def slug(heading: str) -> str:
