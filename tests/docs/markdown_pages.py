@@ -43,10 +43,6 @@ class Block:
         return found["name"] if found else None
 
     @property
-    def is_directive(self) -> bool:
-        return self.language.startswith("{")
-
-    @property
     def is_script(self) -> bool:
         return self.text.startswith("#!")
 

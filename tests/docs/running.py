@@ -23,6 +23,9 @@ from stage import Stage
 from anabranch.cluster.toml import from_toml
 from anabranch.config import Config, read_toml
 
+NO_CODE = ("text", "{toctree}", "{include}", "{literalinclude}", "{eval-rst}")
+"""Languages of blocks in which nothing is run; any other directive needs a rule, too."""
+
 SECONDS = 120
 """For a script, whose ranks may wait for each other for ever."""
 
@@ -102,12 +105,10 @@ class _Running:
             "python": self.python,
             "sh": self.shell,
             "toml": self.toml,
-            "json": lambda block: json.loads(block.text),
-            "text": lambda block: None,
+            "json": self.json,
+            **dict.fromkeys(NO_CODE, lambda block: None),
             "{command-output}": lambda block: self.commands(block, block.argument),
         }
-        if block.is_directive and block.language not in kinds:
-            return
         if block.language not in kinds:
             raise AssertionError(f"{block.place}: nothing says how to run '{block.language}': see CONTRIBUTING.md")
         if block.file:
@@ -125,12 +126,17 @@ class _Running:
 
     def toml(self, block: Block) -> None:
         """A cluster, or options of a run."""
-        if tomllib.loads(block.text).keys() & {"based_on", "network", "nodes", "compute"}:
-            from_toml(block.text)
-            return
-        path = self.stage.here / (block.file or "options.toml")
-        path.write_text(block.text)
-        read_toml(path, Config())
+        with self._reported(block, block.line, ("toml",)):
+            if tomllib.loads(block.text).keys() & {"based_on", "network", "nodes", "compute"}:
+                from_toml(block.text)
+                return
+            path = self.stage.here / (block.file or "options.toml")
+            path.write_text(block.text)
+            read_toml(path, Config())
+
+    def json(self, block: Block) -> None:
+        with self._reported(block, block.line, ("json",)):
+            json.loads(block.text)
 
     def shell(self, block: Block) -> None:
         if not block.is_script:

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from markdown_pages import ROOT, Block, anchors, blocks, links, pages
+from markdown_pages import ROOT, Block, anchors, blocks, links, pages, read
 from running import run_page
 
 FILES = [path.read_text() for path in Path(__file__).parent.glob("test_*.py")]
@@ -37,6 +37,7 @@ def test_its_blocks_run(page: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("page", pages())
 def test_its_blocks_have_languages(page: str) -> None:
     assert [block.place for block in blocks(page) if not block.language] == []
+    assert not re.search(r"^:+\{code", read(page), re.MULTILINE), "colons fence no code: write ```"
 
 
 @pytest.mark.parametrize("page", pages())
