@@ -16,23 +16,8 @@ from cluster_standins import NAMES, REAL_PATH, SCRATCH
 from markdown_pages import ROOT
 from sklearn.datasets import load_digits
 
-TOOLS = (
-    "sh",
-    "cat",
-    "mkdir",
-    "cp",
-    "mv",
-    "rm",
-    "ls",
-    "env",
-    "sleep",
-    "hostname",
-    "sed",
-    "grep",
-    "dirname",
-    "basename",
-    "chmod",
-)
+FILE_TOOLS = ("cat", "chmod", "cp", "ls", "mkdir", "mv", "rm")
+TOOLS = (*FILE_TOOLS, "basename", "dirname", "env", "grep", "hostname", "sed", "sh", "sleep")
 """Programs of every machine that scripts may use as they are; any other is unknown here, and so a failure."""
 
 PLACES = ("/scratch", "/shared", "/path/to")

@@ -58,6 +58,7 @@ cat said.txt
 """
     ran = run_page(page(tmp_path, text), tmp_path / "stage")
     assert [each.names["value"] for each in ran.of_python()] == [1, 2]
+    assert (ran.folder / "said.txt").read_text() == "3\n"
     assert (ran.folder / "mine.py").read_text() == "# mine.py\nvalue = 1\n"
 
 
