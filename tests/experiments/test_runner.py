@@ -120,6 +120,15 @@ def test_costs_make_the_time_that_is_left(monkeypatch: pytest.MonkeyPatch) -> No
     ]
 
 
+@pytest.mark.parametrize(("options", "part"), [((), "test"), (("--validation-fraction", "0.1"), "validation")])
+def test_an_error_is_called_by_the_part_that_it_was_measured_on(options: tuple[str, ...], part: str) -> None:
+    said = io.StringIO()
+    course, cell = Course(Console(file=said, width=200)), Cell("one", ("train", *SHORT, *options))
+    course.begin([cell], 0)
+    course.ended(cell, Outcome(30.0, {"test_error": 0.021}))
+    assert said.getvalue() == f"1/1 one: {part} error 2.10 %, 30 s; all done\n"
+
+
 @pytest.mark.parametrize(
     ("seconds", "words"), [(3.2, "3 s"), (99.0, "99 s"), (150.0, "2 min"), (5400.0, "90 min"), (11100.0, "3 h 05 min")]
 )

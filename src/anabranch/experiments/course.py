@@ -38,7 +38,7 @@ class Course:
         rest = f"about {in_words(left)} left" if self._done < self._all else "all done"
         self._bar.update(self._task, advance=1, left=rest)
         number = f"{self._before + self._ended}/{self._count}"
-        self._say(f"{number} {cell.name}{_figure(outcome)}, {in_words(outcome.seconds)}; {rest}")
+        self._say(f"{number} {cell.name}{_figure(cell, outcome)}, {in_words(outcome.seconds)}; {rest}")
 
     def end(self) -> None:
         """Leave the terminal as it was."""
@@ -57,7 +57,8 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _figure(outcome: Outcome) -> str:
+def _figure(cell: Cell, outcome: Outcome) -> str:
+    part = "validation" if "--validation-fraction" in cell.arguments else "test"
     rows = [outcome.summary, *outcome.rows]
     errors = [float(row["test_error"]) for row in rows if row.get("test_error") is not None]
-    return f": test error {100 * errors[-1]:.2f} %" if len(errors) == 1 else ""
+    return f": {part} error {100 * errors[-1]:.2f} %" if len(errors) == 1 else ""
