@@ -65,7 +65,8 @@ def timeless(out: Path) -> list[dict[str, Any]]:
     return [{key: value for key, value in row.items() if key != "seconds"} for row in rows_of(out)]
 
 
-def test_a_table_a_picture_and_a_time_line(tmp_path: Path, capsys: Captured) -> None:
+def test_a_table_a_picture_and_a_time_line(tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANABRANCH_PAGES")
     data, out = write_data(tmp_path), tmp_path / "sweep"
     options = ["--cluster", cluster_file(tmp_path), "--workers", "1,2,4"]
     assert simulate(data, out, *options, "--target-error", "0.99", "--strategy", "allreduce") == 0
@@ -88,6 +89,14 @@ def test_a_table_a_picture_and_a_time_line(tmp_path: Path, capsys: Captured) -> 
     assert max(len(line) for line in said.splitlines() if str(tmp_path) not in line) <= 80
 
 
+def test_no_picture_of_the_table_where_nobody_looks(tmp_path: Path, capsys: Captured) -> None:
+    data, out = write_data(tmp_path), tmp_path / "sweep"
+    assert simulate(data, out, "--cluster", cluster_file(tmp_path), "--workers", "2", "--timing-only") == 0
+    assert rows_of(out)[0]["workers"] == 2
+    assert not (out / "sweep.png").exists()
+    assert "  sweep.json, cluster.toml\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("timing", [[], ["--timing-only"]], ids=["full", "timing only"])
 def test_the_sums_of_the_trace_are_those_of_the_table(tmp_path: Path, timing: list[str]) -> None:
     data, out = write_data(tmp_path), tmp_path / "sweep"
@@ -104,7 +113,8 @@ def test_the_sums_of_the_trace_are_those_of_the_table(tmp_path: Path, timing: li
         assert math.isclose(sum(kinds.values()), row["virtual_seconds"], abs_tol=1e-7)
 
 
-def test_the_same_simulation_twice_is_the_same_bytes(tmp_path: Path) -> None:
+def test_the_same_simulation_twice_is_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ANABRANCH_PAGES")
     data, cluster = write_data(tmp_path), cluster_file(tmp_path, SLOW + LOST + DEAD)
     outs = [tmp_path / "one", tmp_path / "other"]
     for out in outs:

@@ -21,6 +21,7 @@ from anabranch.errors import UsageError
 from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
 from anabranch.progress import make_display
+from anabranch.report.wanted import wanted
 from anabranch.runfolder import RunFolder, default_path, saved_config
 from anabranch.session import fitted, load_data, with_dtype
 from anabranch.simulate.pictures import draw_sweep, draw_timeline
@@ -154,14 +155,15 @@ def _draw_time_line(ledger: Ledger, stage: Stage, folder: Path) -> None:
 def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster, folder: Path) -> None:
     strategy = options.parallel.strategy
     title = f"{strategy} on {cluster.name}"
-    draw_sweep(rows, title, folder / "sweep")
+    if wanted():
+        draw_sweep(rows, title, folder / "sweep")
     console = Console()
     console.print(timing_table(rows, title, options.target_error))
     learnt = [row for row in rows if "weights_sha256" in row]
     if learnt:
         console.print(learning_table(learnt))
     console.print(f"results in {folder}:", soft_wrap=True, highlight=False, markup=False)
-    console.print("  sweep.json, sweep.png, cluster.toml", highlight=False)
+    console.print(f"  sweep.json, {'sweep.png, ' * wanted()}cluster.toml", highlight=False)
     if (folder / "trace.json").exists():
         console.print("  timeline.png, trace.json (open it in ui.perfetto.dev)", highlight=False)
     if not options.timing_only:
