@@ -8,6 +8,7 @@ from torch import Tensor
 
 from anabranch.checkpoint import Checkpoints, Progress, load_newest
 from anabranch.comm.base import Communicator, Json, Spent
+from anabranch.comm.offstage import offstage
 from anabranch.comm.simulated import SimulatedCommunicator
 from anabranch.errors import CheckpointError
 from anabranch.progress import Display, Silence
@@ -34,7 +35,7 @@ class RunJournal:
 
     Attributes:
         finished: summaries of the finished tasks: task, epochs, quantity, error, examples, seconds.
-        test_error: called after each epoch, if it is set, and recorded with it.
+        test_error: called on rank 0 after each epoch, if it is set, and recorded with it; set on all ranks or on none.
         records: what rank 0 tells the course of the run to.
 
     Raises:
@@ -111,7 +112,7 @@ class RunJournal:
         now, before = self._spent(), self._mark
         waiting = None if now.waiting is None else now.waiting - (before.waiting or 0.0)
         own: Json = [self._used, now.working - before.working, waiting]
-        told = cast(list[tuple[int, float, float | None]] | None, _offstage(comm).gather(own))
+        told = cast(list[tuple[int, float, float | None]] | None, offstage(comm).gather(own))
         self._set_mark()
         if told is not None:
             self.on_throughput([Throughput(rank, *each) for rank, each in enumerate(told)])
@@ -152,6 +153,10 @@ class RunJournal:
         for record in self.records:
             record.traffic(self._running["task"], traffic)
 
+    def judges(self) -> bool:
+        """Where the test error is wanted after each epoch."""
+        return self.test_error is not None
+
     def checkpoint_due(self) -> bool:
         """After `checkpoint_seconds`, by the clock of rank 0."""
         return (
@@ -175,7 +180,7 @@ class RunJournal:
         progress = Progress(
             self._running, list(state.errors), state.steps, self.finished, recorded.length, recorded.sha256, world
         )
-        self._checkpoints.save(progress, self._model(), state, _offstage(comm))
+        self._checkpoints.save(progress, self._model(), state, offstage(comm))
         self._saved_at = time.monotonic()
 
     def end(self) -> None:
@@ -187,11 +192,6 @@ class RunJournal:
         """Bring the records to the disk."""
         for record in self.records:
             record.flush()
-
-
-def _offstage(comm: Communicator) -> Communicator:
-    """`comm`, for what must take no virtual time, since it is not the algorithm's."""
-    return comm.offstage if isinstance(comm, SimulatedCommunicator) else comm
 
 
 def _check_fits(found: dict[str, Tensor], model: dict[str, Tensor], folder: RunFolder) -> None:

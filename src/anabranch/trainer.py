@@ -85,7 +85,7 @@ class Trainer:
         flag: raised by signals.
         staged: what the world makes of a task's objective.
         timed: the communicator's clock tells virtual time, which goes into the record.
-        watched: after each epoch with labels rank 0 records the test error, too.
+        watched: after each epoch with labels rank 0 records the test error, too; the same on every rank.
         parts: what a program gives in place of options.
     """
 
@@ -204,7 +204,7 @@ class Trainer:
         self, name: str, network: nn.Module, batch: int, plan: Supervision, comm: Communicator, journal: RunJournal
     ) -> None:
         """Back-propagation, with the test error after each epoch where that is asked for."""
-        if self.watched and comm.rank == 0 and self._classifies:
+        if self.watched and self._classifies:
             journal.test_error = partial(self._test_error, network)
         plan = replace(plan, loss=self.parts.loss)
         supervise(network, self._shard(comm, batch), plan, comm, journal, name, self.staged)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from anabranch.comm.base import Communicator
 from anabranch.optim import DEFAULT_RULE, Rule
+from anabranch.strategies.judged import mean_of
 from anabranch.strategies.rounds import Rounds, check_every
 from anabranch.strategies.task import Task
 from anabranch.types import Step
@@ -51,6 +52,8 @@ class Averaging:
         common = w.clone()  # W^i
         task.keep("weights", w)
         task.keep("common", common)
+        if self.every is not None:
+            task.judged_by(mean_of(w))
         optimizer = task.optimizer(self.rule, w)
         rounds = Rounds(task, optimizer, self.every, lambda: average_updates(w, common, comm))
         for batches in task.epochs(comm):  # (7)

@@ -108,6 +108,15 @@ class ElasticSync:
             comm.allreduce(stretch(w, centre, alpha, out=e), op="sum")
             centre.add_(e)
 
+        def at_the_end(ranks: Communicator) -> Tensor:
+            """The centre, after the exchange that would end the task here."""
+            if task.steps % self.every == 0:
+                return centre
+            ranks.allreduce(pull := (w - centre).mul_(alpha), op="sum")
+            return pull.add_(centre)
+
+        task.judged_by(at_the_end)
+
         rounds = Rounds(task, task.optimizer(self.rule, w), self.every, exchange)
         for batches in task.epochs(comm):
             yield from rounds.epoch(batches)

@@ -96,6 +96,10 @@ class Monitor(Protocol):
         """All ranks of the task have come to the end of an epoch, which `on_epoch` will tell of. Collective."""
         ...
 
+    def judges(self) -> bool:
+        """Whether `on_epoch` judges the task's weights; the same on every rank."""
+        ...
+
     def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
         """What each worker did in the epoch that `on_epoch` will tell of, and how stale its gradients were on average.
 
@@ -151,6 +155,10 @@ class Silent:
 
     def meet(self, comm: Communicator) -> None:
         """Exchange nothing."""
+
+    def judges(self) -> bool:
+        """Never."""
+        return False
 
     def on_throughput(self, each: Sequence[Throughput], staleness: float | None = None) -> None:
         """Ignore it."""

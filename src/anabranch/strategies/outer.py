@@ -21,6 +21,7 @@ from anabranch.comm.base import Communicator
 from anabranch.errors import UsageError
 from anabranch.optim import FlatOptimizer, Rule
 from anabranch.strategies.averaging import average_updates
+from anabranch.strategies.judged import mean_of
 from anabranch.strategies.rounds import Rounds
 from anabranch.strategies.task import Task
 from anabranch.types import Step
@@ -33,6 +34,8 @@ def train_in_rounds(task: Task, comm: Communicator, inner: Rule, outer: Rule, ev
     common = w.clone()  # W
     task.keep("weights", w)
     task.keep("common", common)
+    if every is not None:
+        task.judged_by(mean_of(w))  # an outer step between two meetings would be another algorithm
     optimizer = task.optimizer(inner, w)
     rounds = Rounds(task, optimizer, every, _meeting(task, comm, outer, common))
     for batches in task.epochs(comm):

@@ -20,6 +20,7 @@ from anabranch.errors import UsageError
 from anabranch.optim import DEFAULT_RULE, Rule
 from anabranch.strategies.allreduce import in_lockstep
 from anabranch.strategies.averaging import average_updates
+from anabranch.strategies.judged import mean_of
 from anabranch.strategies.rounds import Rounds, check_every
 from anabranch.strategies.task import Task
 from anabranch.types import Step
@@ -51,6 +52,7 @@ class PostLocal:
         common = w.clone()
         task.keep("weights", w)
         task.keep("common", common)
+        task.judged_by(mean_of(w))
         optimizer = task.optimizer(self.rule, w)
         switch = (task.stopping.limit + 1) // 2 if self.local_after is None else self.local_after
         rounds = Rounds(task, optimizer, self.every, lambda: average_updates(w, common, comm))

@@ -8,16 +8,19 @@ leave the others waiting. Ranks at their own pace (`passes`) leave it to one of 
 import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator
+from anabranch.comm.offstage import offstage
 from anabranch.errors import DivergedError, Interrupted
 from anabranch.objectives.base import Objective
 from anabranch.optim import FlatOptimizer, Rule
 from anabranch.seeding import derive_seed
+from anabranch.strategies.judged import Judged, lent
 from anabranch.strategies.monitor import EpochReport, Monitor, Silent, TaskState, Throughput
 from anabranch.strategies.shard import Shard
 from anabranch.strategies.stopping import Stopping
@@ -65,6 +68,7 @@ class Task:
         self._steps = self._restored.steps
         self._kept: dict[str, Tensor] = {}
         self._optimizers: list[FlatOptimizer] = []
+        self._judged: Judged | None = None
         self._loss_sum, self._examples = 0.0, 0
         for key, tensor in objective.state().items():
             self.keep(f"objective.{key}", tensor)
@@ -93,6 +97,13 @@ class Task:
         optimizer.restore({name.removeprefix(prefix): t for name, t in saved if name.startswith(prefix)})
         self._optimizers.append(optimizer)
         return optimizer
+
+    def judged_by(self, weights: Judged) -> None:
+        """At the end of an epoch, where the monitor judges, `weights` are judged in place of this rank's own.
+
+        For strategies whose workers differ then. It takes no virtual time.
+        """
+        self._judged = weights
 
     def epochs(self, comm: Communicator) -> Iterator[Iterator[Batch]]:
         """The batches of one epoch after another, until all ranks agree to end.
@@ -196,13 +207,20 @@ class Task:
         comm.allreduce(wishes, op="max")
         self._monitor.meet(comm)
         error = self._finish(float(sums[0] / sums[1]))
-        last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
+        with self._to_be_judged(comm):
+            last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)
         if signal_number or checkpoint_due or last:
             self.save(comm)
         if signal_number:
             comm.barrier()  # The first rank that leaves may end the world: all must have saved by then.
             raise self.interrupted(signal_number)
+
+    def _to_be_judged(self, comm: Communicator) -> AbstractContextManager[None]:
+        """While it lasts the weights are those that the strategy wants to be judged by, if anybody judges."""
+        if self._judged is None or comm.size == 1 or not self._monitor.judges():
+            return nullcontext()
+        return lent(self.objective.weights, self._judged(offstage(comm)))
 
     def _conclude(self, error: float, loss: float, examples: int, quantity: str) -> bool:
         self.errors.append(error)

@@ -5,7 +5,7 @@ Every rank works. Rank 0 keeps the books besides, between its own steps.
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from typing import Any, cast
 
 import torch
@@ -17,6 +17,7 @@ from anabranch.server.partition import partition
 from anabranch.server.traffic import Labour, gathered
 from anabranch.server.transport import SIGNALLED
 from anabranch.server.update import Descend
+from anabranch.strategies.judged import lent
 from anabranch.strategies.own_pace.clerk import Clerk
 from anabranch.strategies.own_pace.paces import Paces, Totals
 from anabranch.strategies.own_pace.plan import Plan, Work
@@ -39,7 +40,7 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
         way.snapshot(centre, squares)
         totals, ages, pushes = _totals(way)
         task.tell(paces.since(totals), paces.staleness(ages, pushes))
-        with _lent(w, centre):
+        with lent(w, centre):
             conclude()
         task.advance(task.epoch)
         if save and clerk and not clerk.stop:
@@ -90,17 +91,6 @@ def _agree(comm: Communicator, clerk: Clerk | None, centre: Tensor, squares: Ten
     books = torch.tensor(clerk.totals if clerk else (0, 0.0), dtype=torch.float64)
     comm.broadcast(books, root=0)
     return int(books[0]), float(books[1])
-
-
-@contextmanager
-def _lent(w: Tensor, centre: Tensor) -> Iterator[None]:
-    """Let the task's weights be `centre` for a while: they are what is judged and saved."""
-    own = w.clone()
-    w.copy_(centre)
-    try:
-        yield
-    finally:
-        w.copy_(own)
 
 
 def _end(task: Task, comm: Communicator, clerk: Clerk | None, labour: Labour, staleness: Counter[int]) -> None:
