@@ -116,7 +116,6 @@ class ElasticSync:
             return pull.add_(centre)
 
         task.judged_by(at_the_end)
-
         rounds = Rounds(task, task.optimizer(self.rule, w), self.every, exchange)
         for batches in task.epochs(comm):
             yield from rounds.epoch(batches)

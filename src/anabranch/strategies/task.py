@@ -218,7 +218,7 @@ class Task:
 
     def _to_be_judged(self, comm: Communicator) -> AbstractContextManager[None]:
         """While it lasts the weights are those that the strategy wants to be judged by, if anybody judges."""
-        if self._judged is None or comm.size == 1 or not self._monitor.judges():
+        if self._judged is None or not self._monitor.judges():
             return nullcontext()
         return lent(self.objective.weights, self._judged(offstage(comm)))
 
