@@ -107,6 +107,13 @@ def test_who_is_better_in_haste_must_be_beyond_the_noise() -> None:
     assert in_haste([ALONE_AT_FIRST], 0.5) is None  # no epoch has ended
 
 
+def test_who_cannot_be_told_from_the_best_in_haste_is_named() -> None:
+    best, like = learning("best", [0.10, 0.11, 0.12], [0.05] * 3), learning("like", [0.12, 0.10, 0.13], [0.05] * 3)
+    said = in_haste([ALONE_AT_FIRST, best, like], 1.5)
+    assert said is not None
+    assert said.endswith("where one process is at 31.00 %; like cannot be told from it.")
+
+
 def test_where_a_strategy_wins_nothing_is_added() -> None:
     faster = learning("faster", [0.01, 0.011, 0.012], [0.01, 0.01, 0.01])
     places = ranking([ALONE_AT_FIRST, faster], 0.03)

@@ -121,7 +121,9 @@ def in_haste(results: Sequence[Result], seconds: float) -> str | None:
     if not paired(known[ALONE], known[best]).excludes_zero:
         return None
     here, there = (f"{100 * interval(known[name]).mean:.2f} %" for name in (best, ALONE))
-    return f"With {seconds:.3g} s and no more it is {best}: {here} wrong, where one process is at {there}."
+    like = [name for name in known if name != best and not paired(known[name], known[best]).excludes_zero]
+    beside = f"; {', '.join(like)} cannot be told from it" if like else ""
+    return f"With {seconds:.3g} s and no more it is {best}: {here} wrong, where one process is at {there}{beside}."
 
 
 def _key(result: Result, target: float) -> tuple[bool, float, str]:
