@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from anabranch.evaluate import classification_error, layer_fits, squared_output_error, verdict
+from anabranch.evaluate import classification_error, layer_fits, squared_output_error
 from anabranch.models import DBN
 from anabranch.seeding import generator
 from anabranch.types import Batch
@@ -22,27 +22,8 @@ def test_evaluation_switches_dropout_off_and_on_again() -> None:
     network = nn.Dropout(0.99)
     x = torch.ones(50, 2) * torch.tensor([1.0, 2.0])
     batches = [Batch(x, torch.ones(50, dtype=torch.int64))]
-    assert classification_error(network, batches) == verdict(network, batches).error == 0
+    assert classification_error(network, batches) == 0
     assert network.training
-
-
-def test_a_verdict_by_hand() -> None:
-    found = verdict(nn.Identity(), BATCHES)
-    assert found.confusion.tolist() == [[2, 1], [0, 1]]
-    assert (found.examples, found.wrong, found.error, found.class_errors) == (4, 1, 0.25, [1 / 3, 0.0])
-    # -log softmax of the label: log(1 + exp(-1)) three times, and log(1 + exp(3))
-    assert found.loss == pytest.approx((3 * math.log1p(math.exp(-1)) + math.log1p(math.exp(3))) / 4, rel=1e-6)
-
-
-def test_a_verdict_of_logistic_outputs_by_hand() -> None:
-    found = verdict(nn.Identity(), [Batch(torch.tensor([[0.0, math.log(3)]]), torch.tensor([0]))], "logistic")
-    assert found.loss == pytest.approx(math.log(2) + math.log(4), rel=1e-6)  # -log σ(0) - log(1 - 3/4)
-    assert found.class_errors == [1.0, None]  # of a class without examples nothing is known
-
-
-def test_labels_are_needed() -> None:
-    with pytest.raises(ValueError, match="no labels"):
-        verdict(nn.Identity(), [Batch(LOGITS)])
 
 
 def test_squared_output_error_by_hand() -> None:

@@ -25,7 +25,7 @@ def dbn() -> DBN:
 
 
 def test_the_files_of_a_dbn_with_a_classifier(dataset: Dataset, dbn: DBN, tmp_path: Path) -> None:
-    found = judge(dbn.classifier(10), dataset.test.chunks(100), 10)
+    found = judge(dbn.classifier(10), dataset.test.chunks(100))
     write_gallery(tmp_path, dataset, dbn, found, torch.float32, 0)
     images = load_file(tmp_path / "pictures.safetensors")
     assert set(images) == {
@@ -73,7 +73,7 @@ def test_bytes_of_probabilities_and_of_other_values() -> None:
 
 def test_examples_that_are_no_images_leave_their_counts_alone(dataset: Dataset, tmp_path: Path) -> None:
     shapeless = Dataset("table", dataset.train, dataset.test, dataset.classes)
-    found = judge(nn.Linear(64, 10), shapeless.test.chunks(100), 10)
+    found = judge(nn.Linear(64, 10), shapeless.test.chunks(100))
     write_gallery(tmp_path, shapeless, nn.Linear(64, 10), found, torch.float32, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["evaluation.json"]
     assert json.loads((tmp_path / "evaluation.json").read_text())["image_shape"] is None

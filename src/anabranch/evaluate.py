@@ -5,13 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 
 from anabranch.models import DBN
 from anabranch.models.rbm import bernoulli
 from anabranch.objectives import Loss, Outputs
-from anabranch.objectives.outputs import logistic_loss
 from anabranch.types import Batch
 
 CHUNK = 2000  # rows of one forward pass
@@ -21,60 +20,11 @@ CHUNK = 2000  # rows of one forward pass
 def classification_error(network: nn.Module, batches: Iterable[Batch]) -> float:
     """The fraction of labelled examples whose largest logit is not their label's."""
     wrong, total = 0, 0
-    with _evaluating(network):
+    with evaluating(network):
         for batch in batches:
             wrong += int((network(batch.x).argmax(dim=1) != batch.y).sum())
             total += len(batch)
     return wrong / total
-
-
-@dataclass(frozen=True, eq=False)
-class Verdict:
-    """How a classifier did.
-
-    Attributes:
-        confusion: [classes, outputs] int64: how many examples of each class (the row) were taken for which.
-        loss: the cross-entropy, mean over the examples, in nats.
-    """
-
-    confusion: Tensor
-    loss: float
-
-    @property
-    def examples(self) -> int:
-        """All that were judged."""
-        return int(self.confusion.sum())
-
-    @property
-    def wrong(self) -> int:
-        """Those that were taken for another class."""
-        return self.examples - int(self.confusion.diagonal().sum())
-
-    @property
-    def error(self) -> float:
-        """The fraction of the wrong ones."""
-        return self.wrong / self.examples
-
-    @property
-    def class_errors(self) -> list[float | None]:
-        """The same for the examples of each class; None where there are none."""
-        right, all_of_them = self.confusion.diagonal().tolist(), self.confusion.sum(dim=1).tolist()
-        return [(n - good) / n if n else None for good, n in zip(right, all_of_them, strict=True)]
-
-
-@torch.no_grad()
-def verdict(network: nn.Module, batches: Iterable[Batch], outputs: Outputs = "softmax") -> Verdict:
-    """Judge `network` by labelled batches, of which there is one at least; labels are below the number of outputs."""
-    loss, confusion = 0.0, torch.zeros(0, dtype=torch.int64)
-    with _evaluating(network):
-        for batch in batches:
-            logits, labels = network(batch.x), _labels(batch)
-            k = logits.shape[1]
-            cells = (labels * k + logits.argmax(dim=1)).bincount(minlength=k * k).view(k, k)
-            confusion = cells if len(confusion) == 0 else confusion + cells
-            mean = F.cross_entropy(logits, labels) if outputs == "softmax" else logistic_loss(logits, labels)
-            loss += float(mean) * len(batch)
-    return Verdict(confusion, loss / int(confusion.sum()))
 
 
 @dataclass(frozen=True)
@@ -116,7 +66,7 @@ def layer_fits(dbn: DBN, batches: Iterable[Batch], generator: torch.Generator) -
 def mean_loss(network: nn.Module, loss: Loss, batches: Iterable[Batch]) -> float:
     """The mean of `loss` over examples with targets."""
     total, examples = 0.0, 0
-    with _evaluating(network):
+    with evaluating(network):
         for batch in batches:
             if batch.y is not None:
                 total += float(loss(network(batch.x), batch.y)) * len(batch)
@@ -144,15 +94,9 @@ def squared_output_error(
 
 
 @contextmanager
-def _evaluating(network: nn.Module) -> Iterator[None]:
+def evaluating(network: nn.Module) -> Iterator[None]:
     """Without dropout and the like."""
     was_training = network.training
     network.eval()
     yield
     network.train(was_training)
-
-
-def _labels(batch: Batch) -> Tensor:
-    if batch.y is None:
-        raise ValueError("a classifier is judged by labelled examples, but these have no labels.")
-    return batch.y

@@ -1,18 +1,22 @@
-"""How a classifier judges a test set: which classes it takes for which, and where it is most wrong."""
+"""How a classifier judges labelled examples: which classes it takes for which, and where it is most wrong."""
 
 import heapq
+from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from anabranch.evaluate import evaluating
 from anabranch.objectives import Outputs
+from anabranch.objectives.outputs import logistic_loss
 from anabranch.types import Batch
 
 MOST_MISTAKES = 20
-MOST_CLASSES = 100  # of a confusion matrix that is kept
+MOST_CLASSES = 100  # of a confusion matrix that is written
 
 
 @dataclass(frozen=True, order=True)
@@ -34,33 +38,60 @@ class Mistake:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Judgement:
     """What a classifier made of labelled examples.
 
     Attributes:
-        examples: how many there were.
-        wrong: how many of them were taken for another class.
-        confusion: [own class, predicted class] counts; None of more than `MOST_CLASSES` classes.
+        counts: [classes] int64: examples of each class.
+        taken: how many examples of a class were taken for which other, by (own class, predicted class).
+        loss: the cross-entropy, mean over the examples, in nats.
         mistakes: the worst, the worst first.
     """
 
-    examples: int
-    wrong: int
-    confusion: Tensor | None
-    mistakes: tuple[Mistake, ...] = field(default=())
+    counts: Tensor
+    taken: Counter[tuple[int, int]]
+    loss: float
+    mistakes: tuple[Mistake, ...] = ()
+
+    @property
+    def examples(self) -> int:
+        """All that were judged."""
+        return int(self.counts.sum())
+
+    @property
+    def wrong(self) -> int:
+        """Those that were taken for another class."""
+        return self.taken.total()
 
     @property
     def error(self) -> float:
-        """The fraction of the examples that were taken for another class."""
+        """The fraction of the wrong ones."""
         return self.wrong / self.examples
+
+    @property
+    def class_errors(self) -> list[float | None]:
+        """The same for the examples of each class; None where there are none."""
+        wrong = Counter[int]()
+        for (own, _), times in self.taken.items():
+            wrong[own] += times
+        return [wrong[own] / n if n else None for own, n in enumerate(self.counts.tolist())]
+
+    @property
+    def confusion(self) -> Tensor:
+        """[classes, classes] int64: how many examples of each class (the row) were taken for which."""
+        matrix = self.counts.diag()
+        for (own, predicted), times in self.taken.items():
+            matrix[own, predicted] += times
+            matrix[own, own] -= times
+        return matrix
 
     def as_json(self) -> dict[str, Any]:
         """For `evaluation.json`."""
         return {
             "examples": self.examples,
             "wrong": self.wrong,
-            "confusion": None if self.confusion is None else self.confusion.tolist(),
+            "confusion": self.confusion.tolist() if len(self.counts) <= MOST_CLASSES else None,
             "mistakes": [
                 {
                     "row": one.row,
@@ -75,26 +106,29 @@ class Judgement:
 
 
 @torch.no_grad()
-def judge(network: nn.Module, batches: Iterable[Batch], classes: int, outputs: Outputs = "softmax") -> Judgement:
-    """Judge labelled examples, in one pass. `network` maps [batch, features] to logits [batch, classes]."""
-    confusion = torch.zeros(classes * classes, dtype=torch.int64) if classes <= MOST_CLASSES else None
-    examples, wrong, worst = 0, 0, list[Mistake]()
-    was_training = network.training
-    network.eval()
-    for batch in batches:
-        if batch.y is None:
-            continue
-        logits = network(batch.x)
-        predicted = logits.argmax(dim=1)
-        if confusion is not None:
-            confusion += torch.bincount(batch.y * classes + predicted, minlength=classes * classes)
-        missed = (predicted != batch.y).nonzero()[:, 0]
-        worst = heapq.nsmallest(MOST_MISTAKES, worst + _mistakes(logits, batch.y, predicted, missed, outputs, examples))
-        examples, wrong = examples + len(batch), wrong + len(missed)
-    network.train(was_training)
-    return Judgement(
-        examples, wrong, None if confusion is None else confusion.view(classes, classes), tuple(sorted(worst))
-    )
+def judge(network: nn.Module, batches: Iterable[Batch], outputs: Outputs = "softmax") -> Judgement:
+    """Judge `network`, from [batch, features] to logits [batch, classes], by labelled batches, in one pass.
+
+    There is one batch at least; labels are below the number of classes.
+
+    Raises:
+        ValueError: a batch has no labels.
+    """
+    counts, taken = torch.zeros(0, dtype=torch.int64), Counter[tuple[int, int]]()
+    loss, worst = 0.0, list[Mistake]()
+    with evaluating(network):
+        for batch in batches:
+            logits, labels = network(batch.x), _labels(batch)
+            predicted = logits.argmax(dim=1)
+            missed = (predicted != labels).nonzero()[:, 0]
+            found = _mistakes(logits, labels, predicted, missed, outputs, int(counts.sum()))
+            worst = heapq.nsmallest(MOST_MISTAKES, worst + found)
+            taken.update(zip(labels[missed].tolist(), predicted[missed].tolist(), strict=True))
+            here = labels.bincount(minlength=logits.shape[1])
+            counts = here if len(counts) == 0 else counts + here
+            mean = F.cross_entropy(logits, labels) if outputs == "softmax" else logistic_loss(logits, labels)
+            loss += float(mean) * len(batch)
+    return Judgement(counts, taken, loss / int(counts.sum()), tuple(worst))
 
 
 def _mistakes(
@@ -109,3 +143,9 @@ def _mistakes(
     taken = chances[order].gather(1, predicted[rows, None])[:, 0]
     columns = (own, rows + before, labels[rows], predicted[rows], taken)
     return [Mistake(*row) for row in zip(*(column.tolist() for column in columns), strict=True)]
+
+
+def _labels(batch: Batch) -> Tensor:
+    if batch.y is None:
+        raise ValueError("a classifier is judged by labelled examples, but these have no labels.")
+    return batch.y

@@ -211,7 +211,7 @@ class Trainer:
 
     def _judgement(self, network: nn.Module) -> Judgement:
         batches = self.dataset.test.chunks(CHUNK, weight_dtype(self.config.training.precision))
-        return judge(network, batches, self.dataset.classes, self.config.model.outputs)
+        return judge(network, batches, self.config.model.outputs)
 
     def _test_error(self, network: nn.Module) -> float:
         return classification_error(

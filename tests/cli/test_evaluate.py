@@ -1,6 +1,7 @@
 """`anabranch evaluate` from its command line."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,10 @@ import pytest
 import torch
 from cli_helpers import CLASSES, sentence, summary, train, write_data
 
-from anabranch.cli.figures import verdict_lines
+from anabranch.cli.figures import judgement_lines
 from anabranch.cli.main import main
 from anabranch.data import load
-from anabranch.evaluate import Verdict
+from anabranch.judgement import Judgement
 
 Captured = pytest.CaptureFixture[str]
 
@@ -123,21 +124,19 @@ def test_stopped_by_ctrl_c_it_does_not_speak_of_checkpoints(
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("anabranch.cli.evaluate.verdict", interrupted)
+    monkeypatch.setattr("anabranch.cli.evaluate.judge", interrupted)
     assert sentence(capsys, 130, "evaluate", str(folder / "dbn")) == "stopped at once; nothing was written."
 
 
 def test_many_classes_are_listed_by_their_confusions() -> None:
-    confusion = torch.diag(torch.full((40,), 1234))
-    confusion[3, 5], confusion[20, 0] = 7, 9
-    lines = verdict_lines(Verdict(confusion, 0.5))
+    lines = judgement_lines(Judgement(torch.full((40,), 1234), Counter({(3, 5): 7, (20, 0): 9}), 0.5))
     assert max(map(len, lines)) <= 80
     assert lines[-3:] == [
         "the most frequent confusions (--json writes all):",
         "  20 taken for 0: 9 times",
         "  3 taken for 5: 7 times",
     ]
-    wide = verdict_lines(Verdict(torch.diag(torch.full((10,), 1_000)), 0.5))
+    wide = judgement_lines(Judgement(torch.full((10,), 1_000), Counter(), 0.5))
     assert max(map(len, wide)) <= 80
     assert wide[3].split() == ["0", "1,000", "0.00", "%", "1000", *"·" * 9]
 

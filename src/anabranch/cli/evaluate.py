@@ -9,13 +9,14 @@ import torch
 import tyro
 from torch import nn
 
-from anabranch.cli.figures import fit_data, fit_lines, verdict_data, verdict_lines
+from anabranch.cli.figures import fit_data, fit_lines, judgement_data, judgement_lines
 from anabranch.cli.finished import alone, use_threads
 from anabranch.config import Config
 from anabranch.data import Scale, check_unit_interval
 from anabranch.errors import UsageError
-from anabranch.evaluate import CHUNK, layer_fits, verdict
+from anabranch.evaluate import CHUNK, layer_fits
 from anabranch.files import make_folder, write_json
+from anabranch.judgement import judge
 from anabranch.objectives.base import weight_dtype
 from anabranch.progress import make_display, told
 from anabranch.seeding import generator
@@ -88,8 +89,8 @@ def _measured(trained: Trained, selection: Selection, say: Callable[[str], None]
     batches = told(selection.examples.chunks(CHUNK, dtype), chunks, f"chunks of {CHUNK:,} examples", say)
     if trained.network is not None and selection.classes:
         _check_classes(trained.network, selection, config)
-        found = verdict(trained.network, batches, config.model.outputs)
-        return verdict_lines(found), verdict_data(found)
+        found = judge(trained.network, batches, config.model.outputs)
+        return judgement_lines(found), judgement_data(found)
     if trained.dbn is None:
         raise UsageError(
             f"{selection.name}: there are no labels, by which a classifier is judged; name data with labels."

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from anabranch.evaluate import LayerFit, Verdict
+from anabranch.evaluate import LayerFit
+from anabranch.judgement import Judgement
 from anabranch.models import DBN
 from anabranch.pretrain import layer_name
 
@@ -12,7 +13,7 @@ COLUMNS = 80
 MOST = 10  # confusions that are listed where the matrix is too wide
 
 
-def verdict_data(found: Verdict) -> dict[str, Any]:
+def judgement_data(found: Judgement) -> dict[str, Any]:
     """The figures, for JSON."""
     return {
         "examples": found.examples,
@@ -24,19 +25,19 @@ def verdict_data(found: Verdict) -> dict[str, Any]:
     }
 
 
-def verdict_lines(found: Verdict) -> list[str]:
+def judgement_lines(found: Judgement) -> list[str]:
     """The figures in at most 80 columns: a table of the classes, with the confusion matrix where there is room."""
     head = f"error {100 * found.error:.2f} % ({found.wrong:,} of {found.examples:,} wrong), loss {found.loss:.4g}"
-    counts, errors = found.confusion.sum(dim=1).tolist(), found.class_errors
+    counts, errors = found.counts.tolist(), found.class_errors
     rows = [
         f"{k:>6} {n:>9,} {'' if error is None else f'{100 * error:.2f} %':>9}"
         for k, (n, error) in enumerate(zip(counts, errors, strict=True))
     ]
-    matrix = found.confusion.tolist()
-    width = len(str(int(found.confusion.max()))) + 1
+    width = len(str(max(counts))) + 1
     title = f"{'class':>6} {'examples':>9} {'error':>9}"
-    if len(title) + 3 + width * len(matrix) > COLUMNS:
+    if len(title) + 3 + width * len(counts) > COLUMNS:
         return [head, title, *rows, *_confusions(found)]
+    matrix = found.confusion.tolist()
     cells = ["".join(f"{count or '·':>{width}}" for count in row) for row in matrix]
     tops = "".join(f"{k:>{width}}" for k in range(len(matrix)))
     return [head, f"{'':{len(title)}}   taken for", f"{title}  {tops}"] + [
@@ -44,13 +45,9 @@ def verdict_lines(found: Verdict) -> list[str]:
     ]
 
 
-def _confusions(found: Verdict) -> list[str]:
-    wrong = found.confusion.clone()
-    wrong.fill_diagonal_(0)
-    k = len(wrong)
-    most = wrong.view(-1).topk(min(MOST, k * k))
-    pairs = zip(most.values.tolist(), most.indices.tolist(), strict=True)
-    lines = [f"  {place // k} taken for {place % k}: {count:,} times" for count, place in pairs if count]
+def _confusions(found: Judgement) -> list[str]:
+    most = sorted(found.taken.items(), key=lambda pair: (-pair[1], pair[0]))[:MOST]
+    lines = [f"  {own} taken for {predicted}: {times:,} times" for (own, predicted), times in most]
     return ["the most frequent confusions (--json writes all):", *lines] if lines else []
 
 
