@@ -1,4 +1,7 @@
-"""What every catalogued strategy whose workers go at their own pace must do, wherever its parameters are."""
+"""What every catalogued strategy whose workers go at their own pace must do, wherever its parameters are.
+
+That is `anabranch.testing.own_pace`, and what only we demand. Breaches are in test_own_pace_breaches.py.
+"""
 
 from typing import Any
 
@@ -12,15 +15,21 @@ from anabranch.strategies import (
     CATALOGUE,
     Convergence,
     Downpour,
+    Elastic,
     EpochReport,
+    FetchAdd,
+    FetchPut,
     FixedEpochs,
+    Hogwild,
     Hosting,
     Strategy,
     TaskState,
     strategy,
 )
 from anabranch.strategies.catalogue import Options
-from anabranch.testing.tasks import Books, classifier, examples, pcd, quadratic, rbm, train
+from anabranch.testing import check_strategy
+from anabranch.testing.own_pace import CHECKS
+from anabranch.testing.tasks import Books, classifier, pcd, quadratic, rbm, train
 
 RULE = Rule("sgd", learning_rate=0.1)
 WINDOW, RANKS, HASHED = Hosting(), Hosting("ranks", 1), Hosting("ranks", 2, "hashed")
@@ -54,24 +63,15 @@ def test_every_catalogued_strategy_is_under_a_contract() -> None:
     assert {*IN_STEP, "hogwild", *OWN_PACE} == set(CATALOGUE)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5])
+@pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_it_converges_on_a_quadratic_and_ranks_agree(case: Case, workers: int) -> None:
-    outcomes = train(build(case), workers, stopping=FixedEpochs(40), servers=servers(case))
-    target = examples().features.mean(0)
-    for outcome in outcomes:
-        assert torch.equal(outcome.weights, outcomes[0].weights)
-        assert outcome.errors == outcomes[0].errors
-    assert len(outcomes[0].errors) == 40
-    assert float((outcomes[0].weights - target).abs().max()) < 0.15
+def test_it_keeps_the_contract(case: Case, check: str) -> None:
+    CHECKS[check](build(case))
 
 
-@pytest.mark.parametrize("case", CASES, ids=name_of)
-def test_it_repeats_under_a_seed(case: Case) -> None:
-    first, second = (train(build(case), 3, pcd, servers=servers(case)) for _ in range(2))
-    assert torch.equal(first[-1].weights, second[-1].weights)
-    assert first[0].errors == second[0].errors
-    assert [outcome.losses for outcome in first] == [outcome.losses for outcome in second]
+@pytest.mark.parametrize("strategy", [Downpour(), Elastic(every=4), FetchAdd(), FetchPut(), Hogwild()])
+def test_the_whole_contract_at_once(strategy: Strategy) -> None:
+    check_strategy(strategy)
 
 
 @pytest.mark.parametrize("objective", [rbm, pcd, classifier])

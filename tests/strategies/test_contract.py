@@ -10,11 +10,12 @@ from torch import Tensor
 from anabranch.comm.base import Communicator
 from anabranch.errors import CommunicationError, UsageError
 from anabranch.optim import Rule
-from anabranch.strategies import Averaging, Downpour, Hosting, Strategy, Task, strategy
+from anabranch.strategies import Averaging, Hosting, Strategy, Task, strategy
 from anabranch.strategies.catalogue import Options
-from anabranch.testing import CHECKS, BrokenContract, check_strategy
-from anabranch.testing.contract import OBJECTIVES, RULE, RULES, check_resumes_on
+from anabranch.testing import BrokenContract, check_strategy
+from anabranch.testing.in_step import CHECKS, RULE, RULES, check_resumes_on
 from anabranch.testing.tasks import classifier, train
+from anabranch.testing.trying import OBJECTIVES
 from anabranch.types import Step
 
 CASES: list[tuple[str, int | None]] = [
@@ -145,8 +146,3 @@ def test_ranks_that_do_not_meet_are_named() -> None:
 
 def test_the_whole_contract_at_once() -> None:
     check_strategy(Averaging(every=4))
-
-
-def test_workers_at_their_own_pace_have_another_contract() -> None:
-    with pytest.raises(UsageError, match="Downpour lets workers go at their own pace"):
-        check_strategy(Downpour())

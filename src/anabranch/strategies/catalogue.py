@@ -143,7 +143,8 @@ def check_strategy_kind(found: Any, name: str) -> Strategy:
 def lent(given: Strategy) -> Entry:
     """The entry of an object: this very strategy, whatever the options of a run say beside it."""
     check_strategy_kind(given, type(given).__name__)
-    takes = {"hosting": "hosting"} if hasattr(given, "hosting") else {}
+    hosting = getattr(given, "hosting", None)
+    takes = {"hosting": "hosting"} if isinstance(hosting, Hosting) and hosting.kind != "shared" else {}
     return Entry(lambda _rule, **_: given, takes, hosted=bool(takes), searches=True)
 
 

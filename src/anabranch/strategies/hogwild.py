@@ -14,6 +14,7 @@ has atomic ones: use Downpour with windows). Its γ is multiplied by a constant 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 
@@ -24,8 +25,6 @@ from anabranch.strategies.own_pace import Hosting, Plan, Replica, asynchronous
 from anabranch.strategies.task import Task
 from anabranch.types import Step
 
-SHARED = Hosting("shared")
-
 
 @dataclass(frozen=True)
 class Hogwild:
@@ -33,16 +32,18 @@ class Hogwild:
 
     Attributes:
         rule: plain SGD or Adagrad.
+        hosting: in shared memory, always.
     """
 
     rule: Rule = DEFAULT_RULE
+    hosting: ClassVar[Hosting] = Hosting("shared")
 
     def __post_init__(self) -> None:
-        SHARED.check(Descend(self.rule))
+        self.hosting.check(Descend(self.rule))
 
     def run(self, task: Task, comm: Communicator) -> Iterator[Step]:
         """Train workers on one memory."""
-        return asynchronous(task, comm, Plan(SHARED, Descend(self.rule), self.rule), self._work)
+        return asynchronous(task, comm, Plan(self.hosting, Descend(self.rule), self.rule), self._work)
 
     def _work(self, task: Task, replica: Replica) -> Iterator[Step]:
         outgoing = torch.empty_like(replica.weights)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator, Request
-from anabranch.errors import PeerLost
+from anabranch.errors import PeerLost, UsageError
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import SIGNALLED, Fetch, Note, Transport
 from anabranch.strategies.task import Task
@@ -65,6 +65,9 @@ class Replica:
         """This worker's minibatches, numbered from 0, until all workers together have used their examples.
 
         The first worker uses the first `warm_start` examples alone; the others wait for it.
+
+        Raises:
+            UsageError: a batch was used up without a `step`, by which the examples are counted.
         """
         if self._task.is_done:  # a run that was killed between its last epoch and its end
             return
@@ -82,6 +85,8 @@ class Replica:
                 break
             self._taken += len(batch)
             yield number, batch
+            if self.labour.computed < self._taken:
+                raise UsageError("a batch was taken and not accounted for: yield replica.step(loss, batch) for each.")
             self._listen()
             self.labour.seconds = self._clock() - began
         if cold and leads:
