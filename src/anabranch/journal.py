@@ -36,6 +36,7 @@ class RunJournal:
     Attributes:
         finished: summaries of the finished tasks: task, epochs, quantity, error, examples, seconds.
         test_error: called on rank 0 after each epoch, if it is set, and recorded with it; set on all ranks or on none.
+        pausing: part of the training that stands still meanwhile, which is the part of that time that does not count.
         records: what rank 0 tells the course of the run to.
 
     Raises:
@@ -69,6 +70,7 @@ class RunJournal:
         self.records: list[Record] = [self._recorder] if self._recorder else []
         self.finished: list[dict[str, Any]] = list(found.finished) if found else []
         self.test_error: Callable[[], float] | None = None
+        self.pausing = 1.0
         self._clock, self._spent, self._verbose = clock, spent, verbose
         self._mark, self._used, self._ranks = Spent(0.0, None), 0, list[Throughput]()
         self._staleness: float | None = None
@@ -139,7 +141,9 @@ class RunJournal:
             more["staleness"] = round(self._staleness, 6)
         if self._leads:
             if self.test_error:
+                began = time.monotonic()
                 more["test_error"] = self.test_error()
+                self._began += self.pausing * (time.monotonic() - began)
             for record in self.records:
                 record.epoch(report, self._running["seconds"], more, self._ranks)
             if self._verbose:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from anabranch.build import Build, build_model, with_classes
 from anabranch.comm.base import Communicator, Timed
+from anabranch.comm.simulated import SimulatedCommunicator
 from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import UsageError
@@ -39,7 +40,7 @@ from anabranch.record import Record
 from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
-from anabranch.strategies import Shard, Staged, as_it_is
+from anabranch.strategies import Hosting, Shard, Staged, Strategy, as_it_is
 from anabranch.strategies.catalogue import find
 from anabranch.strategies.own_pace.served import survivors
 from anabranch.summary import crew, write_results
@@ -206,6 +207,7 @@ class Trainer:
         """Back-propagation, with the test error after each epoch where that is asked for."""
         if self.watched and self._classifies:
             journal.test_error = partial(self._test_error, network)
+            journal.pausing = _pausing(plan.strategy, comm)
         plan = replace(plan, loss=self.parts.loss)
         supervise(network, self._shard(comm, batch), plan, comm, journal, name, self.staged)
 
@@ -229,6 +231,17 @@ class Trainer:
         options, serving = self.config.training, servers(self.config)
         dtype = weight_dtype(options.precision)
         return Shard.at(self.dataset.train, comm, serving, batch_size, options.seed, dtype)
+
+
+def _pausing(strategy: Strategy, comm: Communicator) -> float:
+    """The part of all training that stands still while the first rank measures the test error.
+
+    In step all wait for it, and on servers all wait for the first of these; but where every rank works at its own pace,
+    the others go on.
+    """
+    hosting = getattr(strategy, "hosting", None)
+    goes_on = isinstance(hosting, Hosting) and hosting.kind != "ranks" and not isinstance(comm, SimulatedCommunicator)
+    return 1 / comm.size if goes_on else 1.0
 
 
 def check(config: Config, dataset: Dataset) -> None:

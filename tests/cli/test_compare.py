@@ -35,12 +35,38 @@ def test_a_comparison_and_again_without_repeating_its_runs(
     assert "holds a comparison with other seeds: give the same options, or another --out." in capsys.readouterr().err
 
 
+def test_another_cluster_or_dtype_is_another_comparison(tmp_path: Path, capsys: Captured) -> None:
+    """The cluster's file has the same name, and other content."""
+    cluster = tmp_path / "mine.toml"
+    cluster.write_text('based_on = "ethernet-1g"\nname = "mine"\n')
+    command = ["compare", *TINY, "--workers", "2", "--cluster", str(cluster), "--out", str(tmp_path / "out")]
+    assert main(command) == 0
+    cluster.write_text('based_on = "ethernet-1g"\nname = "mine"\n[nodes]\ncores = 3\n')
+    capsys.readouterr()
+    assert main(command) == 2
+    assert "holds a comparison with other cluster: give the same options, or another --out" in capsys.readouterr().err
+    cluster.write_text('based_on = "ethernet-1g"\nname = "mine"\n')
+    assert main([*command, "--dtype", "float64"]) == 2
+    assert "holds a comparison with other options" in capsys.readouterr().err
+    assert main([*command, "--dtype", "auto"]) == 0  # as was decided before
+    assert "2 cells finished before, 0 to run" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
         (["--strategies", "alreduce"], "unknown strategy 'alreduce': did you mean 'allreduce'?"),
         (["--strategies", "averaging --evry 4"], "Unrecognized options: --evry"),
         (["--strategies", "allreduce --every 4"], "--every 4 does not go with --strategy allreduce"),
+        (
+            ["--strategies", "averaging --epochs 4"],
+            "--epochs is the same for all: give it to anabranch compare, and not to averaging --epochs 4 alone.",
+        ),
+        (
+            ["--strategy", "allreduce"],
+            "anabranch compare has no --strategy: write --strategies allreduce,….",
+        ),
+        (["--seed", "7"], "anabranch compare has no --seed: --seeds says how many each strategy has"),
         (["--workers", "1"], "nothing is distributed on 1 worker: give --workers 2 or more."),
         (["--world", "single"], "anabranch compare has no --world single: simulated or mpi."),
         (["--stop", "convergence"], "anabranch compare gives all the same number of epochs: leave --stop out."),

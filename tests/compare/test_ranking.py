@@ -9,10 +9,16 @@ from anabranch.compare.ranking import Result, answer, default_target, distinct, 
 from anabranch.compare.terms import ALONE, Contender
 
 
-def result(name: str, seconds: Sequence[float], finals: Sequence[float] | None = None) -> Result:
+def result(name: str, seconds: Sequence[float], finals: Sequence[float] | None = None, epochs: int = 20) -> Result:
+    """Of runs whose last epoch alone is good enough."""
     finals = finals or [0.05] * len(seconds)
-    runs = tuple(Run((at,), (error,), 1, at, error) for at, error in zip(seconds, finals, strict=True))
+    runs = tuple(_run(at, error, epochs) for at, error in zip(seconds, finals, strict=True))
     return Result(Contender(name, "averaging", 4), 0.1, runs)
+
+
+def _run(whole: float, final: float, epochs: int) -> Run:
+    seconds = tuple(whole * (at + 1) / epochs for at in range(epochs))
+    return Run(seconds, (*[1.0] * (epochs - 1), final), epochs, whole, final)
 
 
 def places(*results: Result, target: float = 0.06) -> dict[str, int]:
@@ -61,6 +67,26 @@ def test_verdicts() -> None:
     tie = verdict(ranking([SLOW, result("like", [9.9, 10.2, 9.8])], 0.06), 0.06)
     assert tie.endswith("beyond the noise; like cannot be told from it.")
     assert verdict(ranking([SLOW, fast], 0.01), 0.01).startswith("Nobody reaches 1.00 % with every seed")
+
+
+def test_who_beats_one_process_is_told_though_a_noisy_leader_does_not() -> None:
+    alone = result(ALONE, [10, 10.4, 9.7, 10.1, 9.9])
+    noisy, steady = result("noisy", [3, 10, 9, 10.5, 3.5]), result("steady", [8, 8.4, 7.7, 8.1, 7.9])
+    said = verdict(ranking([alone, noisy, steady], 0.06), 0.06)
+    assert said == (
+        "Faster than one process to 6.00 %, beyond the noise: steady (1.2 times). noisy has the least mean time, but "
+        "cannot be told from one process."
+    )
+
+
+def test_a_hair_is_no_difference_where_times_come_in_epochs() -> None:
+    """Two strategies with epochs of 1 s: in the eighth all arrive, of one always 0.1 ms later."""
+    one, other = (result(name, [8 + more] * 5, epochs=8) for name, more in (("one", 0.0), ("other", 1e-4)))
+    assert not distinct(one, other, 0.06)
+    assert distinct(one, result("an epoch later", [9.0] * 5, epochs=9), 0.06)
+    # 1/8 of the time, twice: 0.177, over sqrt(12): 0.051; times 2.776 (t of 4 degrees) over sqrt(5): 0.063
+    assert not distinct(one, result("too near", [8.5] * 5, epochs=8), 0.06)  # log(8.5 / 8) = 0.061
+    assert distinct(one, result("far enough", [8.55] * 5, epochs=8), 0.06)  # 0.066
 
 
 def test_one_process_may_be_the_one_that_never_arrives() -> None:

@@ -29,6 +29,11 @@ def test_equal_values_are_certain() -> None:
     assert not interval([0.0, 0.0]).excludes_zero
 
 
+def test_a_coarse_measure_has_a_least_spread() -> None:
+    assert interval([2.0, 2.0], grain=0.5).half == pytest.approx(12.706 * 0.5 / math.sqrt(2), rel=1e-4)
+    assert interval([1.0, 3.0], grain=0.5) == interval([1.0, 3.0])  # which is less than they have
+
+
 def test_pairs_see_what_seeds_hide() -> None:
     one, other = [1.0, 5.0, 9.0], [1.1, 5.2, 9.1]
     assert not interval([*one, *[-value for value in other]]).excludes_zero

@@ -13,6 +13,7 @@ from anabranch.compare.study import Study, compare
 from anabranch.compare.tables import all_sheets, markdown
 from anabranch.compare.terms import ALONE, contenders
 from anabranch.compare.writing import as_data, notes, write
+from anabranch.errors import AnabranchError
 from anabranch.experiments.cell import Cell, Outcome
 
 BEST = {"one-process": 0.1, "allreduce": 0.3, "averaging-every-8": 0.03}
@@ -21,6 +22,8 @@ SECONDS = {"one-process": 8.0, "allreduce": 4.0, "averaging-every-8": 2.0}
 
 class Landscape:
     """Outcomes as a simulation would leave them: least error at a rate of each strategy, divergence above 1."""
+
+    which = ""
 
     def __init__(self) -> None:
         self.asked: list[list[Cell]] = []
@@ -63,14 +66,21 @@ def test_the_test_part_is_not_looked_at_before_the_end() -> None:
     *tuning, last = landscape.asked
     assert all("--validation-fraction" in cell.arguments for cells in tuning for cell in cells)
     assert not any("--validation-fraction" in cell.arguments for cell in last)
-    assert sorted(cell.name for cell in last)[:2] == ["allreduce-seed-0", "allreduce-seed-1"]
+    assert [cell.name for cell in last][:4] == [
+        "one-process-seed-0",
+        "allreduce-seed-0",
+        "averaging-every-8-seed-0",
+        "one-process-seed-1",  # seed after seed
+    ]
     assert len(tuning[0]) == 9  # all contenders' first rates at the same time
 
 
 def test_places_and_equal_time(study: Study) -> None:
     assert [place.result.contender.name for place in study.places] == ["averaging --every 8", "allreduce", ALONE]
     assert [place.number for place in study.places] == [1, 2, 3]
-    assert study.equal_seconds == pytest.approx(2 * 1.01)
+    assert study.equal_seconds == 2 * 1.02  # of the slowest of the first's three seeds
+    (first, *_) = study.places
+    assert first.result.errors_at(study.equal_seconds) == first.result.errors
     assert (
         verdict(study.places, study.target)
         == "averaging --every 8 reaches 5.61 % first, 4 times as fast as one process."
@@ -85,6 +95,30 @@ def test_equal_time_gives_fast_ones_more_epochs() -> None:
         "averaging --every 8": 16,
     }
     assert "time: as much as one process needs" in notes(study)[0]
+
+
+def test_equal_time_makes_fine_tuning_longer_by_the_same_factor() -> None:
+    landscape = Landscape()
+    compare(terms(epochs=4, equal="time", finetuning=3), None, landscape)
+    words = {cell.name: cell.arguments for cell in landscape.asked[-1]}
+    assert "--finetune-epochs" not in words["one-process-seed-0"]  # as all: among the options that they share
+    given = words["averaging-every-8-seed-0"]
+    assert given[given.index("--finetune-epochs") + 1] == "12"
+
+
+def test_where_one_process_diverges_there_is_no_target_of_its_own() -> None:
+    class Hot(Landscape):
+        def _outcome(self, cell: Cell) -> Outcome:
+            return Outcome(1.0, diverged=True) if cell.name.startswith(self.which) else super()._outcome(cell)
+
+    found = Hot()
+    found.which = "one-process-seed"
+    with pytest.raises(AnabranchError, match="one process diverged with 2 of 2 seeds at its best learning rate"):
+        compare(terms(), None, found)
+    assert compare(terms(), 0.06, found).places[0].result.contender.name != ALONE
+    found.which = ""
+    with pytest.raises(AnabranchError, match="every run diverged: give a lower --learning-rate"):
+        compare(terms(), 0.06, found)
 
 
 def test_a_line_search_has_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,7 +8,7 @@ import pytest
 from anabranch.cli.options import SimulateArguments, as_config, parse
 from anabranch.compare.cells import final_cell, tuning_cell
 from anabranch.compare.terms import ALONE, Contender, Terms, contenders
-from anabranch.compare.words import shared_words
+from anabranch.compare.words import check_own, shared_words
 from anabranch.config import Config
 from anabranch.errors import UsageError
 
@@ -80,7 +80,7 @@ def test_cells_are_commands_of_ours() -> None:
     config = as_config(parse(cell.arguments[1:], "anabranch simulate", "", SimulateArguments))
     assert (config.parallel.strategy, config.parallel.every, config.parallel.workers) == ("averaging", 8, 4)
     assert (config.data.validation_fraction, config.training.learning_rate, config.training.epochs) == (0.1, 0.0316, 3)
-    final = final_cell(them, them.contenders[1], 0.3, 7, 5)
+    final = final_cell(them, them.contenders[1], 0.3, 7, 1.6)
     config = as_config(parse(final.arguments[1:], "anabranch simulate", "", SimulateArguments))
     assert (config.data.validation_fraction, config.training.seed, config.training.epochs) == (0.0, 7, 5)
     assert config.run.test_each_epoch
@@ -109,3 +109,29 @@ def test_options_beyond_the_defaults_come_back() -> None:
     back = as_config(parse(words, "anabranch simulate", "", SimulateArguments))
     assert shared_words(back) == words
     assert shared_words(Config()) == ()
+
+
+@pytest.mark.parametrize(
+    ("words", "flag"),
+    [
+        ("averaging --epochs 20", "--epochs"),
+        ("allreduce --workers 16", "--workers"),
+        ("allreduce --learning-rate=0.5", "--learning-rate"),
+        ("averaging --every 4 --seed 7", "--seed"),
+        ("averaging --data mnist", "--data"),
+        ("averaging --cluster laptop", "--cluster"),
+        ("averaging --no-test-each-epoch", "--no-test-each-epoch"),
+    ],
+)
+def test_what_is_the_same_for_all_is_nobodys_own(words: str, flag: str) -> None:
+    (_, one) = contenders(words, 4)
+    with pytest.raises(UsageError) as caught:
+        check_own(one.options, one.name)
+    assert str(caught.value) == f"{flag} is the same for all: give it to anabranch compare, and not to {words} alone."
+
+
+def test_ones_own_are_free() -> None:
+    (_, one) = contenders(
+        "downpour --push-every 4 --momentum 0.5 --batch-size 20 --server ranks:1 --optimizer adagrad", 4
+    )
+    check_own(one.options, one.name)

@@ -183,6 +183,9 @@ def test_speed_ups_are_told_against_the_smallest_number(tmp_path: Path) -> None:
     ]
     (folder / "sweep.json").write_text(json.dumps(rows))
     assert page_of(folder).verdict == "4 workers are 1.50 times as fast as 2, 8 are 0.500 times"
+    rows = [rows[0] | {"workers": 1, "speed_up": 1.0}, rows[1] | {"workers": 16, "speed_up": 0.5}]
+    (folder / "sweep.json").write_text(json.dumps(rows))
+    assert page_of(folder).verdict == "1 worker is the fastest; 16 go at 0.500 times its speed"
 
 
 def test_a_reproduction(tmp_path: Path) -> None:

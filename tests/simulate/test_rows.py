@@ -1,6 +1,7 @@
 """What a run in virtual time comes to, by hand."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,15 @@ def test_shares_are_of_all_workers_time() -> None:
     assert [row[kind] for kind in ("computing", "waiting", "communicating")] == pytest.approx([10 / 19, 3 / 19, 6 / 19])
     assert row["bytes_per_worker"] == 200.0
     assert row["tasks"][1] == {"task": "fine-tuning", "epochs": 1, "virtual_seconds": 2.0}
+
+
+def test_servers_are_no_workers() -> None:
+    serving = Account(10.0, 0.5, 9.0, 0.5, 900.0)
+    row = timing_row(replace(stage(2), servers=1), [serving, *ACCOUNTS], TASKS, FINISHED)
+    alone = timing_row(stage(2), ACCOUNTS, TASKS, FINISHED)
+    assert row.pop("bytes_per_server") == 900.0
+    assert row == alone
+    assert "bytes_per_server" not in alone
 
 
 def test_a_run_that_was_broken_off_has_no_time_of_an_epoch() -> None:

@@ -17,12 +17,13 @@ from anabranch.autodtype import decided
 from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
 from anabranch.cli.pages import write_page
 from anabranch.cluster import load_cluster
+from anabranch.cluster.tables import tables
 from anabranch.compare.cells import tuning_cell
 from anabranch.compare.ranking import answer
 from anabranch.compare.study import Runs, Study, compare
 from anabranch.compare.tables import Sheet, all_sheets
 from anabranch.compare.terms import Equal, Terms, contenders
-from anabranch.compare.words import shared_words
+from anabranch.compare.words import check_own, shared_words
 from anabranch.compare.writing import notes, write
 from anabranch.config import Config
 from anabranch.data import Dataset
@@ -120,7 +121,8 @@ def _terms(options: CompareArguments, folder: Path) -> Terms:
     """
     _check(options)
     config, world = as_config(options), options.parallel.world
-    precision = _dtype_before(folder) or decided(config.training.dtype, print)
+    asked = config.training.dtype
+    precision = (_dtype_before(folder) if asked == "auto" else None) or decided(asked, print)
     terms = Terms(
         contenders=contenders(options.strategies, options.parallel.workers),
         world="mpi" if world == "mpi" else "simulated",
@@ -132,6 +134,8 @@ def _terms(options: CompareArguments, folder: Path) -> Terms:
         validation=config.data.validation_fraction,
         seeds=options.seeds,
         equal=options.equal,
+        finetuning=config.finetuning.finetune_epochs if config.model.model.startswith("dbn") else None,
+        cluster={} if world == "mpi" else tables(load_cluster(options.cluster)),
     )
     _check_contenders(terms, load_data(config))
     return terms
@@ -147,6 +151,11 @@ def _check(options: CompareArguments) -> None:
         raise UsageError(f"--target-error is a fraction between 0 and 1, not {target}: write 0.05 for 5 %.")
     if world not in ("simulated", "mpi"):
         raise UsageError(f"anabranch compare has no --world {world}: simulated or mpi.")
+    usual = _usual()
+    if options.parallel.strategy != usual.parallel.strategy:
+        raise UsageError(f"anabranch compare has no --strategy: write --strategies {options.parallel.strategy},….")
+    if options.training.seed != usual.training.seed:
+        raise UsageError("anabranch compare has no --seed: --seeds says how many each strategy has, from 0 on.")
     if options.training.stop != "epochs":
         raise UsageError("anabranch compare gives all the same number of epochs: leave --stop out.")
     if options.parallel.workers < 2:
@@ -162,6 +171,7 @@ def _check_contenders(terms: Terms, dataset: Dataset) -> None:
     if not dataset.classes:
         raise UsageError(f"errors are compared, but {dataset.name} has no labels: give data with labels.")
     for contender in terms.contenders:
+        check_own(contender.options, contender.name)
         first, *rest = tuning_cell(terms, contender, terms.rate).arguments
         kind = SimulateArguments if first == "simulate" else Arguments
         fitted(as_config(parse(rest, f"anabranch {first}", "", kind)), dataset, 1, make_display())

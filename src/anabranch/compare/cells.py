@@ -9,16 +9,17 @@ VALIDATION_SEED = 0  # all rates of all contenders are tried on one split, from 
 def tuning_cell(terms: Terms, contender: Contender, rate: float) -> Cell:
     """A learning rate, tried on the validation part."""
     options = ("--validation-fraction", f"{terms.validation:g}", "--seed", str(VALIDATION_SEED))
-    return _cell(terms, contender, f"rate-{rate:g}", terms.epochs, rate, options)
+    return _cell(terms, contender, f"rate-{rate:g}", 1.0, rate, options)
 
 
-def final_cell(terms: Terms, contender: Contender, rate: float, seed: int, epochs: int) -> Cell:
-    """A run with all training examples, measured on the test part."""
-    return _cell(terms, contender, f"seed-{seed}", epochs, rate, ("--seed", str(seed)))
+def final_cell(terms: Terms, contender: Contender, rate: float, seed: int, length: float) -> Cell:
+    """A run with all training examples, measured on the test part; its epochs are those of the terms times `length`."""
+    return _cell(terms, contender, f"seed-{seed}", length, rate, ("--seed", str(seed)))
 
 
-def _cell(terms: Terms, contender: Contender, what: str, epochs: int, rate: float, more: tuple[str, ...]) -> Cell:
-    size = ("--epochs", str(epochs), "--learning-rate", f"{rate:g}", *more)
+def _cell(terms: Terms, contender: Contender, what: str, length: float, rate: float, more: tuple[str, ...]) -> Cell:
+    epochs = _times(terms.epochs, length)
+    size = ("--epochs", str(epochs), *_finetuning(terms, length), "--learning-rate", f"{rate:g}", *more)
     who = ("--strategy", contender.strategy, "--workers", str(contender.workers), *contender.options)
     return Cell(
         f"{contender.slug}-{what}",
@@ -27,6 +28,17 @@ def _cell(terms: Terms, contender: Contender, what: str, epochs: int, rate: floa
         alone=terms.world == "mpi",
         may_diverge=True,
     )
+
+
+def _times(epochs: int, length: float) -> int:
+    return max(1, round(epochs * length))
+
+
+def _finetuning(terms: Terms, length: float) -> tuple[str, ...]:
+    """As long as the pretraining, where its length is not the one that all share."""
+    if length == 1 or terms.finetuning is None:
+        return ()
+    return ("--finetune-epochs", str(_times(terms.finetuning, length)))
 
 
 def _where(terms: Terms, contender: Contender) -> tuple[str, ...]:

@@ -36,6 +36,15 @@ class Run:
         """Until the error first was `target` or less; None: never."""
         return next((at for at, error in self._points if error <= target), None)
 
+    def epoch_before(self, target: float) -> float:
+        """Seconds from the measurement before to the first with an error of `target` or less; 0 where none had it."""
+        before = 0.0
+        for at, error in self._points:
+            if error <= target:
+                return at - before
+            before = at
+        return 0.0
+
     def error_at(self, seconds: float) -> float | None:
         """Of the last epoch that had ended by then; None: none had."""
         return next((error for at, error in reversed(self._points) if at <= seconds), None)

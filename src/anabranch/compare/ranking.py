@@ -24,6 +24,14 @@ class Result:
         found = [run.seconds_to(target) for run in self.runs]
         return None if None in found else tuple(value for value in found if value is not None)
 
+    def grain(self, target: float) -> float:
+        """How coarse those times are, relative to themselves: they come in whole epochs. A standard deviation.
+
+        A time that is known to an epoch of length q is uniformly distributed over it: q / sqrt(12).
+        """
+        parts = [run.epoch_before(target) / at for run in self.runs if (at := run.seconds_to(target))]
+        return math.fsum(parts) / len(parts) / math.sqrt(12) if parts else 0.0
+
     @property
     def errors(self) -> tuple[float, ...]:
         """At the end."""
@@ -73,7 +81,7 @@ def distinct(one: Result, other: Result, target: float) -> bool:
     """Whether the runs can tell the two apart: by the times to the target if both reach it, else by the last errors."""
     times, others = one.times_to(target), other.times_to(target)
     if times is not None and others is not None:
-        return paired_ratio(times, others).excludes_zero
+        return paired_ratio(times, others, grain=math.hypot(one.grain(target), other.grain(target))).excludes_zero
     return paired(one.errors, other.errors).excludes_zero
 
 
@@ -93,15 +101,35 @@ def verdict(places: Sequence[Place], target: float) -> str:
         return f"Nobody reaches {goal} with every seed: give a higher --target-error, or more --epochs."
     if len(first[0].result.runs) == 1:
         return f"{names[0]} was the first at {goal}, with one seed: whether that is more than chance, nobody can tell."
-    if ALONE in names:
-        others = [name for name in names if name != ALONE]
-        beside = f"; {', '.join(others)} cannot be told from it" if others else ""
+    faster = [place.result for place in first if place.result is not alone and _beats(place.result, alone, target)]
+    if ALONE in names and not faster:
+        others = [place.result for place in places if place.result is not alone]
+        like = [one.contender.name for one in others if not distinct(one, alone, target)]
+        beside = f"; {', '.join(like)} cannot be told from it" if like else ""
         return f"Do not distribute: nobody reaches {goal} sooner than one process beyond the noise{beside}."
+    if ALONE in names:
+        return _in_one_place(first, faster, alone, target)
     times = speed_up(first[0].result, alone, target)
     fast = f"{times:.2g} times as fast as one process" if times else "where one process does not always arrive"
     if len(names) == 1:
         return f"{names[0]} reaches {goal} first, {fast}."
     return f"{', '.join(names)}: all reach {goal} first, and cannot be told apart; {names[0]} is {fast}."
+
+
+def _in_one_place(first: Sequence[Place], faster: Sequence[Result], alone: Result, target: float) -> str:
+    """The leader's runs differ so much that it shares its place with one process, which others beat."""
+    said = [f"{one.contender.name} ({speed_up(one, alone, target):.2g} times)" for one in faster]
+    found = f"Faster than one process to {100 * target:.2f} %, beyond the noise: {', '.join(said)}"
+    leader = first[0].result
+    if leader is alone or leader in faster:
+        return f"{found}."
+    return f"{found}. {leader.contender.name} has the least mean time, but cannot be told from one process."
+
+
+def _beats(one: Result, alone: Result, target: float) -> bool:
+    """Whether `one` is faster than one process beyond the noise."""
+    times = speed_up(one, alone, target)
+    return times is not None and times > 1 and distinct(one, alone, target)
 
 
 def answer(places: Sequence[Place], target: float, seconds: float) -> str:

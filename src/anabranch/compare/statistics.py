@@ -34,8 +34,13 @@ class Interval:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def interval(values: Sequence[float]) -> Interval:
+def interval(values: Sequence[float], grain: float = 0.0) -> Interval:
     """Of the mean of `values`.
+
+    Args:
+        values: at least one.
+        grain: the least standard deviation that they are taken to have, for equal values of a coarse measure are no
+            proof.
 
     Raises:
         ValueError: there are none.
@@ -45,16 +50,16 @@ def interval(values: Sequence[float]) -> Interval:
     mean = math.fsum(values) / len(values)
     if len(values) == 1:
         return Interval(mean, None, None)
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    error = max(float(np.std(values, ddof=1)), grain) / math.sqrt(len(values))
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)) * error
     return Interval(mean, mean - half, mean + half)
 
 
-def paired(one: Sequence[float], other: Sequence[float]) -> Interval:
-    """Of the differences `one` - `other`, run by run: what the runs of a seed share falls out."""
-    return interval([a - b for a, b in zip(one, other, strict=True)])
+def paired(one: Sequence[float], other: Sequence[float], grain: float = 0.0) -> Interval:
+    """Of the differences `one` - `other`, run by run: what the runs of a seed share falls out. `grain` is theirs."""
+    return interval([a - b for a, b in zip(one, other, strict=True)], grain)
 
 
-def paired_ratio(one: Sequence[float], other: Sequence[float]) -> Interval:
-    """Of the logarithms of the ratios `one` / `other`, run by run; positive values."""
-    return paired([math.log(value) for value in one], [math.log(value) for value in other])
+def paired_ratio(one: Sequence[float], other: Sequence[float], grain: float = 0.0) -> Interval:
+    """Of the logarithms of the ratios `one` / `other`, run by run; positive values. `grain` is the logarithms'."""
+    return paired([math.log(value) for value in one], [math.log(value) for value in other], grain)

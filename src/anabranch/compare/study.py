@@ -9,6 +9,7 @@ from anabranch.compare.curves import Run, read_run
 from anabranch.compare.ranking import Place, Result, default_target, ranking
 from anabranch.compare.terms import Contender, Terms
 from anabranch.compare.tuning import best_rate, next_rates
+from anabranch.errors import AnabranchError
 from anabranch.experiments.cell import Cell, Outcome
 
 Runs = Callable[[Sequence[Cell]], Mapping[str, Outcome]]
@@ -40,28 +41,47 @@ class Study:
 
     @property
     def equal_seconds(self) -> float:
-        """When the first of all contenders had finished, on average over the seeds."""
+        """When the first of all contenders had finished, with every seed."""
         wholes = [[run.whole for run in one.runs if not run.diverged] for one in self.results.values()]
-        return min(math.fsum(whole) / len(whole) for whole in wholes if whole)
+        return min(max(whole) for whole in wholes if whole)
 
 
 def compare(terms: Terms, target: float | None, run: Runs) -> Study:
-    """Run everything; `target` is an error (a fraction), chosen by `default_target` if it is None."""
+    """Run everything; `target` is an error (a fraction), chosen by `default_target` if it is None.
+
+    Raises:
+        AnabranchError: one process diverged, which would set the target; or all runs did.
+    """
     trials = _tune(terms, run)
     cells = {
         one.name: [
-            final_cell(terms, one, trials[one.name].rate, seed, _epochs(terms, one, trials))
+            final_cell(terms, one, trials[one.name].rate, seed, _length(terms, one, trials))
             for seed in range(terms.seeds)
         ]
         for one in terms.contenders
     }
-    outcomes = run([cell for each in cells.values() for cell in each])
+    # Seed after seed: what slows a real machine down for a while then meets all contenders.
+    outcomes = run([cell for of_one_seed in zip(*cells.values(), strict=True) for cell in of_one_seed])
     results = {
         one.name: Result(one, trials[one.name].rate, tuple(read_run(outcomes[cell.name]) for cell in cells[one.name]))
         for one in terms.contenders
     }
-    goal = default_target(results[terms.contenders[0].name]) if target is None else target
+    alone = results[terms.contenders[0].name]
+    _check_ended(alone, list(results.values()), target)
+    goal = default_target(alone) if target is None else target
     return Study(terms, trials, results, goal, ranking(list(results.values()), goal))
+
+
+def _check_ended(alone: Result, results: Sequence[Result], target: float | None) -> None:
+    lost = sum(run.diverged for run in alone.runs)
+    if lost and target is None:
+        raise AnabranchError(
+            f"one process diverged with {lost} of {len(alone.runs)} seeds at its best learning rate, {alone.rate:g}, "
+            "and the target is a tenth above its error: give a lower --learning-rate and another --out, or a "
+            "--target-error."
+        )
+    if all(run.diverged for one in results for run in one.runs):
+        raise AnabranchError("every run diverged: give a lower --learning-rate and another --out.")
 
 
 def _tune(terms: Terms, run: Runs) -> dict[str, Trials]:
@@ -84,9 +104,7 @@ def _errors(tried: Mapping[float, Run]) -> dict[float, float]:
     return {rate: math.inf if run.diverged else run.final for rate, run in tried.items()}
 
 
-def _epochs(terms: Terms, contender: Contender, trials: Mapping[str, Trials]) -> int:
-    """As many as the others; or as many as fit into the time of one process."""
-    if terms.equal == "examples":
-        return terms.epochs
+def _length(terms: Terms, contender: Contender, trials: Mapping[str, Trials]) -> float:
+    """Epochs as a multiple of those asked for: as many as the others, or as many as fit into one process's time."""
     own, alone = trials[contender.name].best.whole, trials[terms.contenders[0].name].best.whole
-    return max(1, round(terms.epochs * alone / own)) if own and alone else terms.epochs
+    return alone / own if terms.equal == "time" and own and alone else 1.0

@@ -2,8 +2,9 @@
 
 import dataclasses
 import shlex
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 from anabranch.errors import UsageError
 from anabranch.strategies.catalogue import find
@@ -56,6 +57,8 @@ class Terms:
         validation: part of the training examples that they are tried on.
         seeds: runs of each with its best rate.
         equal: "examples": all see as many; "time": all have as long as one process needs for `epochs`.
+        finetuning: epochs of it; None where there is none.
+        cluster: its file's content, which the words in `place` only name; empty on MPI.
     """
 
     contenders: tuple[Contender, ...]
@@ -68,6 +71,8 @@ class Terms:
     validation: float
     seeds: int
     equal: Equal
+    finetuning: int | None = None
+    cluster: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in (("--budget", self.budget), ("--seeds", self.seeds), ("--epochs", self.epochs)):

@@ -56,8 +56,8 @@ class Runner:
 
     def _together(self, cells: Sequence[Cell], jobs: int) -> dict[str, Outcome]:
         found: dict[str, Outcome] = {}
-        # The costly first: the last ones then end together.
-        queue = sorted(cells, key=lambda cell: -cell.cost)
+        # The costly first: the last ones then end together. One after another they keep their order.
+        queue = sorted(cells, key=lambda cell: -cell.cost) if jobs > 1 else cells
         with ThreadPoolExecutor(jobs) as pool:
             waiting: dict[Future[Outcome], Cell] = {pool.submit(self._one, cell): cell for cell in queue}
             try:

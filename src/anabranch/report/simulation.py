@@ -97,6 +97,9 @@ def verdict(rows: Sequence[Row]) -> str:
     last, best = timed[-1], max(timed, key=lambda row: float(row["speed_up"]))
     if last["workers"] == base:
         return f"{seconds_text(last['seconds_per_epoch'])} an epoch on {counted(last['workers'], 'worker')}"
+    if best["workers"] == base:
+        slower = f"{last['workers']:,} go at {digits(last['speed_up'] / base)} times its speed"
+        return f"{counted(base, 'worker')} {'is' if base == 1 else 'are'} the fastest; {slower}"
     more = "" if best is last else f", {last['workers']:,} are {digits(last['speed_up'] / base)} times"
     return f"{best['workers']:,} workers are {digits(best['speed_up'] / base)} times as fast as {base:,}{more}"
 

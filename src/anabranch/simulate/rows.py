@@ -21,7 +21,8 @@ def timing_row(stage: Stage, accounts: Sequence[Account], tasks: Sequence[dict[s
         tasks: each one's name, epochs and virtual seconds.
         outcome: FINISHED, or what broke the run off.
     """
-    spent = {kind: sum(getattr(account, kind) for account in accounts) for kind in KINDS}
+    working, serving = accounts[stage.servers :], accounts[: stage.servers]
+    spent = {kind: sum(getattr(account, kind) for account in working) for kind in KINDS}
     whole = sum(spent.values())
     epochs, seconds = sum(t["epochs"] for t in tasks), sum(t["virtual_seconds"] for t in tasks)
     return {
@@ -32,7 +33,8 @@ def timing_row(stage: Stage, accounts: Sequence[Account], tasks: Sequence[dict[s
         "virtual_seconds": max(account.clock for account in accounts),
         "seconds_per_epoch": seconds / epochs if epochs and outcome == FINISHED else None,
         **{kind: spent[kind] / whole if whole else None for kind in KINDS},
-        "bytes_per_worker": sum(account.sent for account in accounts) / len(accounts),
+        "bytes_per_worker": sum(account.sent for account in working) / len(working),
+        **({"bytes_per_server": sum(account.sent for account in serving) / len(serving)} if serving else {}),
         "tasks": [{key: task[key] for key in ("task", "epochs", "virtual_seconds")} for task in tasks],
         **_staleness(tasks),
     }
