@@ -80,8 +80,9 @@ class MpiWindow:
         """Add `by` to one element of an int64 window and return the value before."""
         check_rank(owner, len(self._lengths), "the window's owner")
         check_counter(self.local, owner, index, self._lengths[owner])
+        given = buffer(torch.tensor([by]))  # which MPI may read until the flush
         before = torch.zeros(1, dtype=torch.int64)
-        self._win.Fetch_and_op(buffer(torch.tensor([by])), buffer(before), owner, index, MPI.SUM)
+        self._win.Fetch_and_op(given, buffer(before), owner, index, MPI.SUM)
         self._win.Flush(owner)
         return int(before)
 
