@@ -4,19 +4,25 @@ import json
 import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 from unittest.mock import patch
 
 import pytest
 import torch
 from mpi_main import outcome
+from numpy.typing import NDArray
 from torch import Tensor
 
 from anabranch.comm import Communicator, mpi_request
 from anabranch.comm.mpi import MpiCommunicator
+from anabranch.comm.mpi_landing import landing
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_progress import PROGRESS, Progress
+from anabranch.comm.mpi_window import MpiWindow
 from anabranch.errors import CommunicationError, ReceiveTimeout, Unsupported, UsageError
 
 LARGE = 1_650_000  # elements: what MPI moves only inside of calls
@@ -171,6 +177,40 @@ def check_get_accumulate_wants_memory_of_one_size(comm: Communicator) -> None:
             window.get_accumulate(0, torch.ones(3), torch.zeros(2))
         comm.barrier()
         assert window.local.eq(0).all()
+
+
+def check_messages_of_two_gib_and_more_have_a_size(comm: Communicator) -> None:
+    """Of the message there is only what a probe would tell; nothing touches the memory."""
+    status = MPI.Status()
+    for elements in (2**29 - 1, 2**29, 2**29 + 5):
+        status.Set_elements(MPI.BYTE, 4 * elements)
+        out = torch.empty(elements)
+        memory, error = landing(status, 3, out)
+        assert memory is not None
+        assert (memory.ctypes.data, memory.nbytes, error) == (out.data_ptr(), out.nbytes, None)
+        memory, error = landing(status, 3, torch.empty(7))
+        assert memory is not None
+        assert memory.nbytes in range(4 * elements, 4 * elements + 8)
+        assert f"rank 3 sent {4 * elements} bytes" in str(error)
+
+
+def check_a_message_without_a_size_is_refused(comm: Communicator) -> None:
+    untold = SimpleNamespace(Get_elements=lambda _: MPI.UNDEFINED)
+    memory, error = landing(cast(MPI.Status, untold), 3, torch.empty(7))
+    assert memory is None
+    assert "rank 3 sent more than MPI can count" in str(error)
+
+
+def check_what_is_added_lives_until_it_is_flushed(comm: Communicator) -> None:
+    """For MPI is free to add it no sooner."""
+    given: list[weakref.ref[NDArray[Any]]] = []
+    alive: list[bool] = []
+    lazy = SimpleNamespace(
+        Fetch_and_op=lambda origin, *_: given.append(weakref.ref(origin)),
+        Flush=lambda _: alive.append(given[0]() is not None),
+    )
+    MpiWindow(cast(MPI.Win, lazy), torch.zeros(1, dtype=torch.int64), [1]).fetch_add(0, 0, 5)
+    assert alive == [True]
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}

@@ -2,12 +2,10 @@
 
 import time
 
-import torch
 from torch import Tensor
 
-from anabranch.comm.checks import misfit
-from anabranch.comm.mpi_buffers import Workspace, buffer
 from anabranch.comm.mpi_failures import Failures
+from anabranch.comm.mpi_landing import landing
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_request import Expected
 from anabranch.errors import ReceiveTimeout
@@ -25,7 +23,6 @@ class Receiver:
         self._expected = expected
         self._size = comm.Get_size()
         self._next = 0
-        self._work = Workspace()
 
     def recv(self, out: Tensor, source: int | None, tag: int, timeout: float | None) -> int:
         """Receive into `out` and return the source. `timeout` is in seconds.
@@ -40,11 +37,11 @@ class Receiver:
         else:
             message = self._await(source, tag, timeout, status)
         sender = status.Get_source()
-        size = status.Get_count(MPI.BYTE)
-        if size != out.nbytes:
-            message.Recv(buffer(self._work.take(size, torch.uint8)))  # or its sender would wait for ever
-            raise misfit(sender, f"{size} bytes", out)
-        message.Recv(buffer(out))
+        memory, error = landing(status, sender, out)
+        if memory is not None:
+            message.Recv(memory)
+        if error is not None:
+            raise error
         return sender
 
     def _await(self, source: int | None, tag: int, timeout: float | None, status: MPI.Status) -> MPI.Message:

@@ -6,12 +6,11 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
-from anabranch.comm.checks import misfit
 from anabranch.comm.mpi_buffers import buffer
 from anabranch.comm.mpi_failures import Failures
+from anabranch.comm.mpi_landing import landing
 from anabranch.comm.mpi_library import MPI
 from anabranch.comm.mpi_progress import PROGRESS
 from anabranch.errors import CommunicationError
@@ -152,13 +151,9 @@ class _Receiving:
         message = self._comm.Improbe(self._source, self._tag, status)
         if message is None:
             return False
-        size = status.Get_count(MPI.BYTE)
-        if size == self._out.nbytes:
-            self._memory = buffer(self._out)
-        else:
-            self._error = misfit(self._source, f"{size} bytes", self._out)
-            self._memory = buffer(torch.empty(size, dtype=torch.uint8))  # or its sender would wait for ever
-        self._handle = message.Irecv(self._memory)
+        self._memory, self._error = landing(status, self._source, self._out)
+        if self._memory is not None:
+            self._handle = message.Irecv(self._memory)
         return True
 
 
