@@ -266,6 +266,8 @@ def check_a_started_receive_of_another_size(comm: Communicator) -> None:
             sentence = message_of(CommunicationError, coming.wait)
             assert "float32 [5]" in sentence
             assert "rank 1" in sentence
+            for ask in (coming.done, coming.wait):
+                assert message_of(CommunicationError, ask) == sentence
         out = torch.zeros(5)
         comm.irecv(out, 1).wait()
         assert out.tolist() == [2.0] * 5

@@ -192,6 +192,23 @@ def test_a_window_of_the_dead_is_lost() -> None:
     assert SimulatedWorld(3).run(program) == [2, 2, None]
 
 
+def test_a_receive_from_the_dead_fails_whenever_it_is_asked() -> None:
+    """Once over it must not pass for a message that has come."""
+
+    def program(comm: SimulatedCommunicator) -> int:
+        if comm.rank == 1:
+            raise RankDied
+        coming = comm.irecv(torch.zeros(2), 1)
+        lost: list[frozenset[int]] = []
+        for ask in (coming.wait, coming.done, coming.wait):
+            with pytest.raises(PeerLost) as caught:
+                ask()
+            lost.append(caught.value.ranks)
+        return lost.count(frozenset({1}))
+
+    assert SimulatedWorld(2).run(program)[0] == 3
+
+
 def test_all_may_die() -> None:
     def program(comm: SimulatedCommunicator) -> None:
         raise RankDied

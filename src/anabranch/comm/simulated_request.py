@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from anabranch.comm.mailbox import Expectation, Mailbox, Message
-from anabranch.errors import PeerLost
+from anabranch.errors import CommunicationError, PeerLost
 
 Read = Callable[[Message], None]
 """Copies a message to where its receiver wants it, or raises."""
@@ -40,10 +40,11 @@ class Sending:
 
 
 class Receiving:
-    """A message that is expected: done when it has come and was copied."""
+    """A message that is expected: done when it has come and was copied. When it has failed, each call says so."""
 
     def __init__(self, mailbox: Mailbox, wanted: Expectation, read: Read, hear: Hear) -> None:
         self._mailbox, self._wanted, self._read, self._hear, self._over = mailbox, wanted, read, hear, False
+        self._error: CommunicationError | None = None
 
     def done(self) -> bool:
         """Whether it is here; then it was copied.
@@ -52,16 +53,21 @@ class Receiving:
             PeerLost: its sender has died, and nothing is under way.
             CommunicationError: it does not fit.
         """
-        if not self._over and self._mailbox.is_there(self._wanted):
+        if self._over or self._mailbox.is_there(self._wanted):
             self.wait()
         return self._over
 
     def wait(self) -> None:
-        """Stand still until it is here."""
+        """Stand still until it is here. Raises as `done`."""
         if not self._over:
             self._over = True
-            with _hearing(self._hear):
-                self._read(self._mailbox.take(self._wanted, None, frozenset()))
+            try:
+                with _hearing(self._hear):
+                    self._read(self._mailbox.take(self._wanted, None, frozenset()))
+            except CommunicationError as error:
+                self._error = error
+        if self._error is not None:
+            raise self._error
 
 
 @contextmanager
