@@ -30,6 +30,7 @@ class Client:
     def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
         """Push `x` [P]; the books are the first server's, so the note goes with the first shard."""
         sent: list[Request] = []
+        self._taken = max(self._taken, self._told + note.examples)  # what is pushed has been begun, as the books say
         for number, (piece, version) in enumerate(zip(self._shards.pieces, versions, strict=True)):
             told = note if number == 0 else Note()
             what = Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken, waiting=told.waiting)
