@@ -12,9 +12,9 @@ from anabranch.server.keeper import Books, Worker
 from anabranch.server.transport import FINISHED, SIGNALLED, Heard
 from anabranch.strategies.task import Task
 
-Rest = Callable[[Callable[[], None], bool], None]
-"""Called at the end of an epoch with what is to be done while the task's weights are the server's, and whether to save
-a checkpoint afterwards."""
+Rest = Callable[[Callable[[], None], int, bool], None]
+"""Called where epochs end with what is to be done while the task's weights are the server's, how many of them end, and
+whether to save a checkpoint afterwards."""
 
 
 class Clerk(Books):
@@ -89,4 +89,4 @@ class Clerk(Books):
                 if not self._task.is_done and self._task.end_epoch(loss / examples, int(examples) // epochs):
                     self.stop = FINISHED
 
-        self._rest(conclude, due)
+        self._rest(conclude, epochs, due)

@@ -130,9 +130,9 @@ class _Shop:
         if signal_number:
             raise self._task.interrupted(signal_number)
 
-    def _rest(self, conclude: Callable[[], None], save: bool) -> None:
-        """As the first server: bring the weights together, conclude the epoch, and save if it is time."""
-        self._keeper.call(self._task.epoch + 1, save=save)
+    def _rest(self, conclude: Callable[[], None], epochs: int, save: bool) -> None:
+        """As the first server: bring the weights together, conclude the epochs that end, and save if it is time."""
+        self._keeper.call(self._task.epoch + epochs, save=save)
         self._bring()
         self._tell()
         conclude()

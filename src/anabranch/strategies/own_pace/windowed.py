@@ -36,7 +36,7 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
     task.optimizer(plan.rule, torch.zeros(0))  # tells the learning rate
     task.advance(task.epoch)
 
-    def rest(conclude: Callable[[], None], save: bool) -> None:
+    def rest(conclude: Callable[[], None], _epochs: int, save: bool) -> None:
         way.snapshot(centre, squares)
         totals, ages, pushes = _totals(way)
         task.tell(paces.since(totals), paces.staleness(ages, pushes))
