@@ -12,6 +12,7 @@ from anabranch.comm import RankDied, SimulatedCommunicator, SimulatedWorld
 from anabranch.comm.costs import Costs, Transfer, ZeroCosts
 from anabranch.comm.failures import Fate
 from anabranch.errors import AnabranchError, PeerLost, ReceiveTimeout
+from anabranch.objectives import Objective
 from anabranch.optim import Rule
 from anabranch.server.client import Client
 from anabranch.server.keeper import Books, Keeper, Shelf, Worker
@@ -20,11 +21,11 @@ from anabranch.server.partition import Partition, Piece, hashed
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import FINISHED, Heard, Note
 from anabranch.server.update import Add, Descend, Put, Update
-from anabranch.strategies import Downpour, FixedEpochs, Hosting, Task
+from anabranch.strategies import Downpour, EpochReport, FixedEpochs, Hosting, Shard, Silent, Task
 from anabranch.strategies.shard import SERVES
 from anabranch.testing.tasks import Books as Record
-from anabranch.testing.tasks import Quadratic, make_shard
-from anabranch.types import Batch
+from anabranch.testing.tasks import Quadratic, make_shard, train
+from anabranch.types import Batch, Step
 
 P = 6
 LABOUR = Labour(computed=5, pushed=5)
@@ -539,3 +540,82 @@ def test_a_death_that_an_answer_meets_first_is_heard_of_all_the_same() -> None:
     assert done.results == [None, [1, 1, 1]]
     assert [worker.number for worker in done.ledger.dead] == [0]
     assert done.ledger.lost == 5
+
+
+def test_what_the_dead_have_under_way_is_not_applied_once_they_are_buried() -> None:
+    """As above; and A has a push under way, which comes after the question that B asks."""
+
+    def dies(comm: SimulatedCommunicator, client: Client) -> None:
+        client.start_fetch(torch.zeros(P), 5)
+        comm.elapse(0.2)
+        client.start_push(torch.ones(P), [0, 0, 0], Note(5, 1.0))
+        comm.elapse(0.3)
+        raise RankDied
+
+    def lives(comm: SimulatedCommunicator, client: Client) -> list[int]:
+        comm.elapse(0.1)
+        client.start_push(torch.ones(P), [0, 0, 0], Note(5, 1.0))
+        client.start_fetch(torch.zeros(P), 5).wait()
+        return [int(w) for w in farewell(client)[2]]
+
+    done = Served(dies, lives, seconds=1.0)
+    assert done.results == [None, [1] * P]
+    assert (done.ledger.used, done.ledger.lost) == (5, 5)
+
+
+@pytest.mark.parametrize("n_fetch", [4, 10])
+@pytest.mark.parametrize("overlap", [False, True])
+def test_a_dead_worker_has_begun_what_it_has_pushed(n_fetch: int, overlap: bool) -> None:
+    """It makes a step and a push a second, and tells what it has begun when it fetches: last before its fifth step, or
+    its first. Of its eighth nobody has heard."""
+    strategy = Downpour(n_fetch=n_fetch, overlap=overlap, hosting=RANKS)
+    record, _ = downpour([0.1, 1.0], {2: 7.5}, strategy, epochs=10)
+    used = record.traffic["examples"]
+    assert record.traffic["dead_workers"] == [1]
+    assert used["lost"] == 0
+    assert used["computed"] == used["applied"] >= 600
+
+
+class Told(Task):
+    """Notes the epochs to which its learning rates were brought."""
+
+    def __init__(self, objective: Objective, part: Shard, stopping: FixedEpochs) -> None:
+        self.told: list[int] = []
+        super().__init__(objective, part, stopping)
+
+    def advance(self, epoch: int) -> None:
+        super().advance(epoch)
+        self.told.append(epoch)
+
+
+def test_servers_know_how_many_epochs_a_push_has_ended() -> None:
+    """Pushes of 24 batches of five end two epochs of 60 examples: the learning rates of all shards fall by two."""
+    strategy = Downpour(Rule("sgd", 0.1), n_fetch=24, n_push=24, hosting=Hosting("ranks", 2))
+
+    def program(comm: SimulatedCommunicator) -> list[int]:
+        task = Told(Quadratic(), make_shard(comm.rank - 2, 1), FixedEpochs(6))
+        for _ in strategy.run(task, comm):
+            pass
+        return task.told
+
+    assert SimulatedWorld(3).run(program)[:2] == [[0, 2, 4, 6]] * 2
+
+
+class Course(Silent):
+    """The epochs of steps, and the ends of epochs with the steps so far."""
+
+    def __init__(self) -> None:
+        self.events: list[object] = []
+
+    def on_step(self, step: Step) -> None:
+        self.events.append(step.epoch)
+
+    def on_epoch(self, report: EpochReport) -> None:
+        self.events.append(("end", report.epoch, report.steps))
+
+
+@pytest.mark.parametrize("servers", [1, 2])
+def test_the_push_that_ends_an_epoch_belongs_to_it(servers: int) -> None:
+    course, hosting = Course(), Hosting("ranks", servers)
+    train(Downpour(hosting=hosting), 1, journals=[course, *[Silent()] * servers], servers=servers)
+    assert course.events == [*[0] * 12, ("end", 0, 12), *[1] * 12, ("end", 1, 24), *[2] * 12, ("end", 2, 36)]

@@ -131,7 +131,7 @@ class Keeper:
         self._header = Ask.room()
 
     def serve(self) -> Iterator[tuple[int, float]]:
-        """Serve; yields the examples and the loss of every push that brings some.
+        """Serve; yields the examples and the loss of every push that brings some, before the books are told of it.
 
         The others go on until the first server has closed, so that nobody waits for one that has left.
 
@@ -142,11 +142,11 @@ class Keeper:
             try:
                 source = self._comm.recv(self._header, None, REQUEST)
                 done = self._obey(source, Ask.read(self._header))
+                if done is not None:
+                    yield done
+                    self._books.applied(*done)
             except PeerLost as lost:
                 self._bury(lost)
-                continue
-            if done is not None:
-                yield done
 
     def dismiss(self, final: Final, errors: list[float]) -> None:
         """Answer the farewells: why the task has ended, its errors, and the final weights."""
@@ -163,7 +163,7 @@ class Keeper:
         self._prune()
 
     def call(self, epoch: int, *, save: bool = False, close: bool = False) -> None:
-        """As the first server, ask the others to bring their shards together, at the end of an epoch or of the task."""
+        """As the first server, ask the others to bring their shards together where `epoch` begins or the task ends."""
         for server in range(1, self._shards.owners):
             self._comm.send(Ask(Kind.REST, piece=close, version=epoch, examples=save).tensor(), server, REQUEST)
 
@@ -173,6 +173,8 @@ class Keeper:
             if self._open:  # at the end everybody comes by itself
                 self._meet(ask)
             return None
+        if source not in self._working:
+            return None  # what was under way when its sender died: it is on the books as lost
         if ask.stop:
             self._books.stopped(ask.stop)
         worker = self._workers[source]
@@ -205,10 +207,7 @@ class Keeper:
         self._charge(piece.length)
         worker.applied += ask.examples
         worker.waiting += ask.waiting
-        if not ask.examples:
-            return None
-        self._books.applied(ask.examples, ask.loss)
-        return ask.examples, ask.loss
+        return (ask.examples, ask.loss) if ask.examples else None
 
     def _part(self, source: int) -> None:
         if self._comm.rank == 0:
