@@ -26,7 +26,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("hosting", "workers", "shards"),
-    [("window contiguous", 4, 4), ("window hashed", 4, 1), ("ranks:1 contiguous", 3, 1)],
+    [("window contiguous", 4, 4), ("window hashed", 4, 1), ("ranks:1 contiguous", 3, 1), ("ranks:2 hashed", 2, 3)],
 )
 def test_no_addition_is_lost(found: dict[str, Any], hosting: str, workers: int, shards: int) -> None:
     assert found[f"{hosting} Add"] == [workers * TIMES, workers * TIMES]

@@ -149,8 +149,12 @@ class Keeper:
                 self._bury(lost)
 
     def dismiss(self, final: Final, errors: list[float]) -> None:
-        """Answer the farewells: why the task has ended, its errors, and the final weights."""
-        for rank in self._leaving:
+        """Answer the farewells: why the task has ended, its errors, and the final weights.
+
+        In one order on all servers. A worker takes shard after shard, from one server and another; so where a server
+        waited for a first worker, that one for a second server, and this one for a second worker, all might wait.
+        """
+        for rank in sorted(self._leaving):
             try:
                 if self._comm.rank == 0:
                     self._comm.send(final.tensor(), rank, FINAL)
