@@ -29,10 +29,10 @@ LONG = 3 * 2**18  # in hashed shards of 1 MB, which MPI does not send before the
 
 
 class Nothing(Objective):
-    """Weights that nobody trains."""
+    """Weights that nobody trains, and a buffer that says whose it is."""
 
-    def __init__(self, length: int) -> None:
-        self._weights = torch.zeros(length)
+    def __init__(self, length: int, rank: int) -> None:
+        self._weights, self.owner = torch.zeros(length), torch.tensor(rank)
 
     @property
     def weights(self) -> Tensor:
@@ -43,6 +43,9 @@ class Nothing(Objective):
 
     def start_epoch(self, seed: int) -> None:
         """No noise."""
+
+    def buffers(self) -> list[Tensor]:
+        return [self.owner]
 
     def state(self) -> dict[str, Tensor]:
         return {}
@@ -76,20 +79,20 @@ def put_one_more(task: Task, replica: Replica) -> Iterator[Step]:
 
 def total(
     comm: Communicator, hosting: Hosting, update: Update, length: int = LENGTH
-) -> tuple[list[float], dict[str, int]]:
-    """The smallest and the largest weight at the end, and the staleness of the pushes."""
+) -> tuple[list[float], dict[str, int], int]:
+    """The smallest and the largest weight at the end, the staleness of the pushes, and whose buffers are here."""
     number = comm.rank - hosting.servers
     workers = comm.size - hosting.servers
     rows = Examples(torch.zeros(EXAMPLES, 1))
     members = shard(EXAMPLES, number, workers, 0) if number >= 0 else torch.empty(0, dtype=torch.int64)
     part = Shard(rows, members, EXAMPLES, max(number, -1), workers, 4, 0)
-    books = Books()
-    task = Task(Nothing(length), part, FixedEpochs(1), monitor=books)
+    books, objective = Books(), Nothing(length, comm.rank)
+    task = Task(objective, part, FixedEpochs(1), monitor=books)
     work = put_one_more if isinstance(update, Put) else add_ones
     for _ in asynchronous(task, comm, Plan(hosting, update, Rule()), work):
         pass
-    w = task.objective.weights
-    return [float(w.min()), float(w.max())], books.staleness
+    w = objective.weights
+    return [float(w.min()), float(w.max())], books.staleness, int(objective.owner)
 
 
 def crossing(client: Client, server: int, what: Ask) -> Request:
@@ -108,7 +111,7 @@ def main(path: Path) -> None:
 
     def add(hosting: Hosting, update: Update, length: int = LENGTH) -> None:
         name = f"{hosting} {hosting.placing} {type(update).__name__}"
-        found[name], ages = total(comm, hosting, update, length)
+        found[name], ages, found[name + " buffers"] = total(comm, hosting, update, length)
         found[name + " pushes"] = sum(ages.values())
         if comm.rank == 0:
             path.write_text(json.dumps(found))

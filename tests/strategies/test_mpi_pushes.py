@@ -33,6 +33,11 @@ def test_no_addition_is_lost(found: dict[str, Any], hosting: str, workers: int, 
     assert found[f"{hosting} Add pushes"] == workers * TIMES * shards
 
 
+@pytest.mark.parametrize(("hosting", "first"), [("ranks:1 contiguous", 1), ("ranks:2 hashed", 2)])
+def test_the_first_server_has_the_buffers_of_the_first_worker(found: dict[str, Any], hosting: str, first: int) -> None:
+    assert found[f"{hosting} Add buffers"] == first
+
+
 @pytest.mark.parametrize("hosting", ["window contiguous", "ranks:1 contiguous"])
 def test_puts_overwrite_each_other(found: dict[str, Any], hosting: str) -> None:
     """Of three or four workers' updates far from all are left, but at least the last worker's own."""

@@ -49,6 +49,10 @@ class BackPropagation(Objective):
         """Seed the module's noise of the coming epoch."""
         self._noise = torch.Generator().manual_seed(seed).get_state()
 
+    def buffers(self) -> list[Tensor]:
+        """The module's."""
+        return list(self._module.buffers())
+
     def state(self) -> dict[str, Tensor]:
         """The module's buffers, by name."""
         return dict(self._module.named_buffers())

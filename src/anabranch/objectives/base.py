@@ -70,6 +70,13 @@ class Objective(Protocol):
         """Make all noise until the next call a function of `seed` alone, so that a resumed epoch repeats it."""
         ...
 
+    def buffers(self) -> list[Tensor]:
+        """Tensors of the model that are no weights, but that training changes, such as running statistics.
+
+        They are sent to a rank that serves, for there the model is judged and saved.
+        """
+        return []
+
     def state(self) -> dict[str, Tensor]:
         """Tensors beside the weights that must survive from one epoch to the next; restored by writing into them."""
         ...

@@ -51,6 +51,10 @@ class Penalised(Objective):
         """As the objective's."""
         self._objective.start_epoch(seed)
 
+    def buffers(self) -> list[Tensor]:
+        """As the objective's."""
+        return self._objective.buffers()
+
     def state(self) -> dict[str, Tensor]:
         """As the objective's."""
         return self._objective.state()

@@ -8,18 +8,25 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator, Request
-from anabranch.server.messages import ANSWER, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.buffers import packed
+from anabranch.server.messages import ANSWER, BUFFERS, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
 from anabranch.server.partition import Partition
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Every, Heard, Note
 
 
 class Client:
-    """One worker's way to the shards: see `anabranch.server.transport.Transport`. Ranks 0, 1, … are the servers."""
+    """One worker's way to the shards: see `anabranch.server.transport.Transport`.
 
-    def __init__(self, comm: Communicator, shards: Partition) -> None:
+    Args:
+        comm: ranks 0, 1, … are the servers.
+        shards: how the parameters are cut, over all servers.
+        buffers: of this worker's model.
+    """
+
+    def __init__(self, comm: Communicator, shards: Partition, buffers: Sequence[Tensor] = ()) -> None:
         self.heard, self.staleness = Heard(), Counter[int]()
-        self._comm, self._shards = comm, shards
+        self._comm, self._shards, self._buffers = comm, shards, buffers
         self._taken, self._why, self._told = 0, 0, 0
 
     def start_fetch(self, out: Tensor, taken: int) -> "_Fetching":
@@ -28,7 +35,7 @@ class Client:
         return _Fetching(self, out)
 
     def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
-        """Push `x` [P]; the books are the first server's, so the note goes with the first shard."""
+        """Push `x` [P]; the books are the first server's, so the note and the buffers go with the first shard."""
         sent: list[Request] = []
         self._taken = max(self._taken, self._told + note.examples)  # what is pushed has been begun, as the books say
         for number, (piece, version) in enumerate(zip(self._shards.pieces, versions, strict=True)):
@@ -36,6 +43,8 @@ class Client:
             what = Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken, waiting=told.waiting)
             sent.append(self.ask(piece.owner, what))
             sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, PAYLOAD))
+            if number == 0 and self._buffers:
+                sent.append(self._comm.isend(packed(self._buffers), piece.owner, BUFFERS))
         self._told += note.examples
         self.heard = replace(self.heard, examples=self.heard.examples + note.examples)
         return Every(sent)

@@ -1,7 +1,7 @@
 """The server's side of served parameters: one rank's shards, and the loop in which it serves whoever comes, in turn."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,7 +10,8 @@ from torch import Tensor
 from anabranch.comm.base import Communicator, Request
 from anabranch.errors import PeerLost
 from anabranch.optim import FlatOptimizer
-from anabranch.server.messages import ANSWER, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.buffers import unpack
+from anabranch.server.messages import ANSWER, BUFFERS, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
 from anabranch.server.partition import Partition, Piece
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Heard
@@ -109,6 +110,7 @@ class Keeper:
         books: of the task.
         charge: told how many weights were updated, for worlds in which that takes virtual time.
         meet: what the other servers do with the first one's REST.
+        buffers: of the model on this rank: at the first server they become those of the first worker that lives.
     """
 
     def __init__(
@@ -121,10 +123,12 @@ class Keeper:
         books: Books,
         charge: Callable[[int], None],
         meet: Callable[[Ask], None],
+        buffers: Sequence[Tensor] = (),
     ) -> None:
         self.labours: list[Labour] = []
         self._comm, self._shards, self._shelf, self._books = comm, shards, shelf, books
-        self._charge, self._meet = charge, meet
+        self._charge, self._meet, self._buffers = charge, meet, buffers
+        self._packed = torch.empty(sum(buffer.nbytes for buffer in buffers), dtype=torch.uint8)
         self._workers, self._working, self._leaving = workers, set(workers), list[int]()
         self._crew, self._open = crew, comm.rank != 0
         self._answers: list[tuple[int, Request]] = []
@@ -207,6 +211,10 @@ class Keeper:
         piece = self._shards.pieces[ask.piece]
         x = self._shelf.room(piece.slot)
         self._comm.recv(x, source, PAYLOAD)
+        if ask.piece == 0 and self._buffers:
+            self._comm.recv(self._packed, source, BUFFERS)
+            if source == min(self._working.union(self._leaving)):
+                unpack(self._packed, self._buffers)
         self._shelf.apply(piece.slot, x, ask.version)
         self._charge(piece.length)
         worker.applied += ask.examples

@@ -1,7 +1,8 @@
 """What workers and servers say to each other where parameters are served.
 
-Every request is one header, whose numbers are exact as float64 up to 2^53; a push is followed by its weights. A server
-answers a fetch, and a farewell when all workers have ended, with a header and weights.
+Every request is one header, whose numbers are exact as float64 up to 2^53; a push is followed by its weights, that of
+the first shard by the model's buffers, too, if there are any. A server answers a fetch, and a farewell when all workers
+have ended, with a header and weights.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL = range(100, 105)  # tags
+REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS = range(100, 106)  # tags
 
 
 class Kind(IntEnum):

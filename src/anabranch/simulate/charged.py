@@ -61,6 +61,10 @@ class Charged(Objective):
         self._objective.start_epoch(seed)
         self._pace.start(seed, self._comm.clock())
 
+    def buffers(self) -> list[Tensor]:
+        """As the objective's."""
+        return self._objective.buffers()
+
     def state(self) -> dict[str, Tensor]:
         """As the objective's."""
         return self._objective.state()

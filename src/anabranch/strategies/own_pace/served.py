@@ -61,7 +61,7 @@ def served(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator[S
 
 
 def _work(task: Task, comm: Communicator, plan: Plan, shards: Partition, work: Work) -> Iterator[Step]:
-    client, crew = Client(comm, shards), task.shard.size
+    client, crew = Client(comm, shards, task.objective.buffers()), task.shard.size
 
     def adopt() -> None:
         task.shard = task.shard.adopting(client.roster(crew))
@@ -114,6 +114,7 @@ class _Shop:
             self._clerk or Books(),
             task.objective.applied,
             self._join,
+            task.objective.buffers(),
         )
 
     def keep_open(self) -> Iterator[Step]:
