@@ -135,9 +135,10 @@ class TrainingOptions:
     learning_rate: float = 0.1
     """At the start."""
     momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    """Of sgd. 0.9 unless given; 0 under downpour, fetch-put, fetch-add and hogwild: asynchrony acts like momentum."""
+    """Of sgd. 0.9 unless given; 0 under downpour, fetch-put, fetch-add and hogwild: asynchrony acts like momentum.
+    --momentum 0 is plain descent, from the first epoch on."""
     early_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    """Of sgd, until --early-epochs have passed. 0.5, or 0, unless given."""
+    """Of sgd, until --early-epochs have passed. 0.5, or --momentum where that is less, unless given."""
     early_epochs: int = 5
     """Length of the early phase, in epochs."""
     schedule: Schedule = "constant"
