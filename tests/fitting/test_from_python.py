@@ -176,6 +176,16 @@ def test_shared_and_frozen_parameters_and_buffers(strategy: str, optimizer: Any,
     assert fitted.losses[-1] < fitted.losses[0]
 
 
+def test_a_module_in_evaluation_mode_learns_as_one_in_training_mode_and_keeps_its_mode(data: str) -> None:
+    found = []
+    for training in (True, False):
+        torch.manual_seed(3)
+        network = nn.Sequential(nn.Linear(16, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 3)).train(training)
+        found.append(anabranch.fit(network, data, workers=2, **SIZES).summary["weights_sha256"])
+        assert all(part.training is training for part in network.modules())
+    assert found[0] == found[1]
+
+
 def test_a_server_takes_the_buffers_of_a_worker(data: str) -> None:
     """Its own copy of the module saw no examples."""
     network = nn.Sequential(nn.BatchNorm1d(16), nn.Linear(16, 3))

@@ -56,7 +56,8 @@ def fit(
 
     Every worker trains a copy of the module: from its parameters as they are, without those that require no gradient.
     What is learnt is then loaded into the module itself. Buffers, such as running means of batch normalisation, stay
-    with their worker while it trains; the module gets those of the first worker.
+    with their worker while it trains; the module gets those of the first worker. Copies of a module in evaluation mode
+    train in training mode, the module itself keeps its mode.
 
     Args:
         model: a module on the CPU, from batches of examples to logits [batch, classes], or to what `loss` takes; or a
