@@ -56,6 +56,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def cluster(self) -> Path:
+        """In whose virtual time the run is, if a Python program said so."""
+        return self.path / "cluster.toml"
+
+    @property
     def events(self) -> Path:
         """Folder of the event files for TensorBoard."""
         return self.path / "tensorboard"

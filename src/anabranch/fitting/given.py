@@ -11,9 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from anabranch.build import Build, try_out
+from anabranch.cluster import Cluster, to_toml
 from anabranch.config import Config, ModelOptions, updated
 from anabranch.data import Dataset, Scale, Source, as_dataset
 from anabranch.errors import UsageError
+from anabranch.files import write_text
 from anabranch.models import DBN
 from anabranch.objectives import Loss
 from anabranch.objectives.base import weight_dtype
@@ -163,11 +165,16 @@ def prepare(config: Config, given: Given, own_cores: int, display: Display) -> t
     return fitted(config, dataset, own_cores, display, parts.build), dataset, parts
 
 
-def run_folder(config: Config, *, resume: bool) -> RunFolder | None:
+def run_folder(config: Config, cluster: Cluster | None = None, *, resume: bool) -> RunFolder | None:
     """The run's folder, made or found; None where nothing is to be written.
 
+    Args:
+        config: all options, resolved.
+        cluster: in whose virtual time the run is; it is noted there.
+        resume: whether the run in the folder may go on.
+
     Raises:
-        UsageError: there is another run in it.
+        UsageError: there is another run in it, or one on another cluster.
     """
     if config.run.out is None:
         if resume:
@@ -176,9 +183,19 @@ def run_folder(config: Config, *, resume: bool) -> RunFolder | None:
     folder = RunFolder(Path(config.run.out))
     if resume and folder.config.is_file():
         folder.check_same(config)
+        _check_cluster(folder, cluster)
     else:
         folder.create(config)
+        if cluster:
+            write_text(folder.cluster, to_toml(cluster))
     return folder
+
+
+def _check_cluster(folder: RunFolder, cluster: Cluster | None) -> None:
+    then = folder.cluster.read_text(encoding="utf-8") if folder.cluster.exists() else None
+    if then != (to_toml(cluster) if cluster else None):
+        there = "on no cluster" if then is None else f"on another cluster (see {folder.cluster})"
+        raise UsageError(f"the run in {folder.path} is {there}: give cluster as it was then, or another --out.")
 
 
 @torch.no_grad()
