@@ -70,6 +70,13 @@ class RunFolder:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
 
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """All that a run leaves here, files and folders: what no command on a finished run may replace."""
+        more = ("evaluation.json", "pictures.safetensors", "report.html", "simulation.json")
+        known = (self.config, self.steps, self.summary, self.model, self.environment, self.cluster)
+        return (*known, self.events, self.checkpoints, *(self.path / name for name in more))
+
     def create(self, config: Config) -> None:
         """Make the folder, with its `config.toml`.
 
