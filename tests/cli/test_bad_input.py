@@ -117,6 +117,8 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
 
     x = np.full((EXAMPLES, WIDTH), 0.5, np.float32)
     assert "60 rows of features but 59 labels" in said(y=np.zeros(59, np.int64))
+    keys = said(y=np.arange(60) * 50_000_000)
+    assert "has labels up to 2,950,000,000, but only 60 examples: number the classes from 0" in keys
     assert "must be whole numbers from 0 to 1 for 2 classes" in said(options=("--classes", "2"))
     for bad in (np.nan, np.inf):
         spoilt = x.copy()

@@ -227,6 +227,13 @@ def test_any_loss_on_classes(data: str) -> None:
     assert smoothed.test_error is not None
     summed = anabranch.fit(nn.Linear(16, 1), data, loss=lambda out, y: (out[:, 0] - y).square().mean(), **SIZES)
     assert summed.test_error is None, "one output is no logits of three classes"
+    x, years = torch.rand(50, 16), torch.arange(1975, 2025)
+    dated = anabranch.fit(
+        nn.Linear(16, 1), (x, years), loss=lambda out, y: (out[:, 0] - y / 2000).abs().mean(), **SIZES
+    )
+    assert dated.test_loss is not None
+    with pytest.raises(DataError, match="the data has labels up to 2,024, but only 50 examples"):
+        anabranch.fit(nn.Linear(16, 1), (x, years), **SIZES)
 
 
 # --- what comes back, and what is left behind
