@@ -89,7 +89,8 @@ class ParallelOptions:
     ranks:S: on S ranks more, which serve them; a worker may die.
     auto: window, where a trial shows that it works; else ranks:1."""
     shards: Placing = "contiguous"
-    """contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in Project Adam."""
+    """Of what --server serves. contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in
+    Project Adam."""
     reassign: bool = False
     """Let the others take over the examples of a worker that died; with server ranks."""
     fetch_every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from anabranch.config import Config, FineTuningOptions, TrainingOptions
+from anabranch.config import Config, FineTuningOptions, ParallelOptions, TrainingOptions
 from anabranch.errors import UsageError
-from anabranch.optim import Rule
+from anabranch.optim import Rule, RuleName
 from anabranch.pretrain import Pretraining
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
@@ -104,8 +104,9 @@ def hosting(config: Config) -> Hosting | None:
     """
     p = config.parallel
     if not find(p.strategy).hosted:
-        if p.server != "auto" or p.reassign:
-            what = "--reassign" if p.reassign else f"--server {p.server}"
+        given = {"--reassign": p.reassign, f"--server {p.server}": p.server != "auto"}
+        given[f"--shards {p.shards}"] = p.shards != ParallelOptions().shards
+        if what := next((option for option, changed in given.items() if changed), None):
             hosted = ", ".join(name for name, entry in CATALOGUE.items() if entry.hosted)
             raise UsageError(f"{what} does not go with --strategy {p.strategy}: it goes with {hosted}.")
         return None
@@ -135,6 +136,16 @@ def with_momenta(config: Config) -> Config:
     training = replace(t, momentum=momentum, early_momentum=early)
     tuned = usual if f.finetune_momentum is None else f.finetune_momentum
     return replace(config, training=training, finetuning=replace(f, finetune_momentum=tuned))
+
+
+def check_momentum(momentum: float | None, rule: RuleName) -> None:
+    """Refuse a momentum that somebody asks for, and `rule` does not have.
+
+    Raises:
+        UsageError: naming both.
+    """
+    if momentum and rule != "sgd":
+        raise UsageError(f"momentum {momentum} is for sgd, but the update rule is {rule}: leave momentum out.")
 
 
 def training_strategy(config: Config) -> Strategy:

@@ -19,6 +19,7 @@ from anabranch.files import write_text
 from anabranch.models import DBN
 from anabranch.objectives import Loss
 from anabranch.objectives.base import weight_dtype
+from anabranch.plans import check_momentum
 from anabranch.progress import Display
 from anabranch.runfolder import PROGRAM, RunFolder
 from anabranch.session import fitted
@@ -148,11 +149,13 @@ def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:
     """All options of a run, their types checked; those that are None keep their defaults.
 
     Raises:
-        UsageError: a value has the wrong type.
+        UsageError: a value has the wrong type, or a momentum goes with no such update rule.
     """
     tables = given.options() | groups
     said = {name: {k: v for k, v in table.items() if v is not None} for name, table in tables.items()}
-    return updated(Config(), said, "fit")
+    config = updated(Config(), said, "fit")
+    check_momentum(config.training.momentum, config.training.optimizer)
+    return config
 
 
 def prepare(config: Config, given: Given, own_cores: int, display: Display) -> tuple[Config, Dataset, Parts]:

@@ -80,7 +80,8 @@ def fit(
         batch_size: examples of a minibatch, on each worker; chosen as by `anabranch train` unless given.
         optimizer: sgd unless given.
         learning_rate: at the start; 0.1 unless given.
-        momentum: of sgd, in the first five epochs at most 0.5; as `--momentum` unless given.
+        momentum: of sgd, in the first five epochs at most 0.5; as `--momentum` unless given. It goes with no
+            other optimizer.
         schedule: of the learning rate; constant unless given.
         seed: of everything but the module's initial weights: split, order of the data, noise.
         dtype: of the arithmetic, whatever the module's is.
