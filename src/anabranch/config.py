@@ -36,7 +36,7 @@ class DataOptions:
     scale: Scale = "auto"
     """auto: bytes and whole numbers to [0, 1], floats as they are; minmax: to [0, 1]; standard: mean 0, variance 1."""
     classes: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """Number of classes; the highest label and one, unless given."""
+    """Number of classes; the highest label plus 1 unless given."""
 
 
 @dataclass(frozen=True)

@@ -97,10 +97,11 @@ def squared_output_error(
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
     """Without dropout and the like; afterwards each part of the network is in the mode in which it was."""
-    modes = [(module, module.training) for module in network.modules()]
+    was_training, modes = network.training, [(module, module.training) for module in network.modules()]
     network.eval()
     try:
         yield
     finally:
+        network.train(was_training)  # a module may do more than note its mode
         for module, training in modes:
             module.training = training

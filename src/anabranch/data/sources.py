@@ -30,8 +30,8 @@ def load(
 
     Data without a test part of its own is split at random: `test_fraction` of it, chosen by `seed`, is held out.
     With `validation_fraction` such a part of the training examples is held out in place of the test part, which is
-    left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is found from the labels unless
-    it is given: the highest, and one. In a `regression` whole labels may be any numbers, and need not be so few.
+    left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is the highest label plus 1
+    unless it is given. In a `regression` whole labels may be any numbers.
 
     Raises:
         UsageError: the name is unknown, the path does not exist, or an option is wrong.
