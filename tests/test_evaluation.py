@@ -26,6 +26,17 @@ def test_evaluation_switches_dropout_off_and_on_again() -> None:
     assert network.training
 
 
+def test_the_output_error_is_that_of_the_whole_network_and_leaves_it_as_it_was() -> None:
+    frozen, free = nn.BatchNorm1d(2).eval(), nn.BatchNorm1d(2)
+    network = nn.Sequential(frozen, free, nn.Dropout(0.5))
+    assert squared_output_error(network, BATCHES) == squared_output_error(network, BATCHES)
+    assert free.num_batches_tracked == 0
+    assert [part.training for part in network.modules()] == [True, False, True, True]
+    with pytest.raises(RuntimeError, match="running_mean"):
+        squared_output_error(network, [Batch(torch.zeros(3, 5), LABELS[:3])])
+    assert [part.training for part in network.modules()] == [True, False, True, True]
+
+
 def test_squared_output_error_by_hand() -> None:
     # softmax(0, ln 3) = (1/4, 3/4); target (1, 0): (3/4)² + (3/4)² over two terms
     batch = Batch(torch.tensor([[0.0, math.log(3)]]), torch.tensor([0]))

@@ -36,7 +36,7 @@ class DataOptions:
     scale: Scale = "auto"
     """auto: bytes and whole numbers to [0, 1], floats as they are; minmax: to [0, 1]; standard: mean 0, variance 1."""
     classes: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
-    """Number of classes; found from the labels unless given."""
+    """Number of classes; the highest label plus 1 unless given."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,8 @@ class ParallelOptions:
     ranks:S: on S ranks more, which serve them; a worker may die.
     auto: window, where a trial shows that it works; else ranks:1."""
     shards: Placing = "contiguous"
-    """contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in Project Adam."""
+    """Of what --server serves. contiguous: one shard an owner. hashed: shards of 1 MB, dealt out by their hashes, as in
+    Project Adam."""
     reassign: bool = False
     """Let the others take over the examples of a worker that died; with server ranks."""
     fetch_every: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
@@ -135,9 +136,10 @@ class TrainingOptions:
     learning_rate: float = 0.1
     """At the start."""
     momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    """Of sgd. 0.9 unless given; 0 under downpour, fetch-put, fetch-add and hogwild: asynchrony acts like momentum."""
+    """Of sgd. 0.9 unless given; 0 under downpour, fetch-put, fetch-add and hogwild: asynchrony acts like momentum.
+    --momentum 0 is plain descent, from the first epoch on."""
     early_momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
-    """Of sgd, until --early-epochs have passed. 0.5, or 0, unless given."""
+    """Of sgd, until --early-epochs have passed. 0.5, or --momentum where that is less, unless given."""
     early_epochs: int = 5
     """Length of the early phase, in epochs."""
     schedule: Schedule = "constant"

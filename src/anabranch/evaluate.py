@@ -83,20 +83,25 @@ def squared_output_error(
     The root of their ratio is the RMS error that De Filippo De Grazia et al. 2012 stop back-propagation by.
     """
     squared, terms = 0.0, 0
-    for batch in batches:
-        logits = network(batch.x)
-        output = logits.softmax(dim=1) if outputs == "softmax" else logits.sigmoid()
-        if batch.y is not None:
-            target = F.one_hot(batch.y, output.shape[1])
-            squared += float((output - target).square_().sum(dtype=torch.float64))
-            terms += output.numel()
+    with evaluating(network):
+        for batch in batches:
+            logits = network(batch.x)
+            output = logits.softmax(dim=1) if outputs == "softmax" else logits.sigmoid()
+            if batch.y is not None:
+                target = F.one_hot(batch.y, output.shape[1])
+                squared += float((output - target).square_().sum(dtype=torch.float64))
+                terms += output.numel()
     return squared, terms
 
 
 @contextmanager
 def evaluating(network: nn.Module) -> Iterator[None]:
-    """Without dropout and the like."""
-    was_training = network.training
+    """Without dropout and the like; afterwards each part of the network is in the mode in which it was."""
+    was_training, modes = network.training, [(module, module.training) for module in network.modules()]
     network.eval()
-    yield
-    network.train(was_training)
+    try:
+        yield
+    finally:
+        network.train(was_training)  # a module may do more than note its mode
+        for module, training in modes:
+            module.training = training

@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 
-from anabranch.config import Config, FineTuningOptions, TrainingOptions
+from anabranch.config import Config, FineTuningOptions, ParallelOptions, TrainingOptions
 from anabranch.errors import UsageError
-from anabranch.optim import Rule
+from anabranch.optim import Rule, RuleName
 from anabranch.pretrain import Pretraining
 from anabranch.seeding import derive_seed
 from anabranch.strategies import Convergence, FixedEpochs, Stopping, Strategy, strategy
@@ -104,8 +104,9 @@ def hosting(config: Config) -> Hosting | None:
     """
     p = config.parallel
     if not find(p.strategy).hosted:
-        if p.server != "auto" or p.reassign:
-            what = "--reassign" if p.reassign else f"--server {p.server}"
+        given = {"--reassign": p.reassign, f"--server {p.server}": p.server != "auto"}
+        given[f"--shards {p.shards}"] = p.shards != ParallelOptions().shards
+        if what := next((option for option, changed in given.items() if changed), None):
             hosted = ", ".join(name for name, entry in CATALOGUE.items() if entry.hosted)
             raise UsageError(f"{what} does not go with --strategy {p.strategy}: it goes with {hosted}.")
         return None
@@ -124,16 +125,27 @@ def ranks(config: Config) -> int:
 
 
 def with_momenta(config: Config) -> Config:
-    """`config` with the momenta that it leaves open: Hinton's guide, section 9, or none under a plain strategy."""
+    """`config` with the momenta that it leaves open: Hinton's guide, section 9, or none under a plain strategy.
+
+    The early one is at most the later one, so that `--momentum 0` is plain descent from the first epoch on.
+    """
     t, f = config.training, config.finetuning
-    usual, early = (0.0, 0.0) if find(config.parallel.strategy).plain else (0.9, 0.5)
-    training = replace(
-        t,
-        momentum=usual if t.momentum is None else t.momentum,
-        early_momentum=early if t.early_momentum is None else t.early_momentum,
-    )
+    usual = 0.0 if find(config.parallel.strategy).plain else 0.9
+    momentum = usual if t.momentum is None else t.momentum
+    early = min(0.5, momentum) if t.early_momentum is None else t.early_momentum
+    training = replace(t, momentum=momentum, early_momentum=early)
     tuned = usual if f.finetune_momentum is None else f.finetune_momentum
     return replace(config, training=training, finetuning=replace(f, finetune_momentum=tuned))
+
+
+def check_momentum(momentum: float | None, rule: RuleName) -> None:
+    """Refuse a momentum that somebody asks for, and `rule` does not have.
+
+    Raises:
+        UsageError: naming both.
+    """
+    if momentum and rule != "sgd":
+        raise UsageError(f"momentum {momentum} is for sgd, but the update rule is {rule}: leave momentum out.")
 
 
 def training_strategy(config: Config) -> Strategy:

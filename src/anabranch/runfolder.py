@@ -15,6 +15,7 @@ import tomli_w
 from anabranch.config import Config, read_toml, tables
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.files import make_folder, write_text
+from anabranch.wording import counted
 
 # What may differ when a run is resumed, for it does not touch the result: synchronous strategies give the same bits in
 # every world (docs/decisions/0003).
@@ -55,6 +56,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def cluster(self) -> Path:
+        """In whose virtual time the run is, if a Python program said so."""
+        return self.path / "cluster.toml"
+
+    @property
     def events(self) -> Path:
         """Folder of the event files for TensorBoard."""
         return self.path / "tensorboard"
@@ -63,6 +69,13 @@ class RunFolder:
     def checkpoints(self) -> Path:
         """Folder of the checkpoints."""
         return self.path / "checkpoints"
+
+    @property
+    def own(self) -> tuple[Path, ...]:
+        """All that a run leaves here, files and folders: what no command on a finished run may replace."""
+        more = ("evaluation.json", "pictures.safetensors", "report.html", "simulation.json")
+        known = (self.config, self.steps, self.summary, self.model, self.environment, self.cluster)
+        return (*known, self.events, self.checkpoints, *(self.path / name for name in more))
 
     def create(self, config: Config) -> None:
         """Make the folder, with its `config.toml`.
@@ -106,6 +119,19 @@ class RunFolder:
         for key in now:
             if key not in FREE and not _same(key, then[key], now[key]):
                 raise _other_option(self.path, key, then[key], now[key])
+
+    def check_workers(self, config: Config) -> None:
+        """Check that the run in this folder has as many workers: the ranks that were started may be others.
+
+        Raises:
+            UsageError: it has not.
+        """
+        then, now = read_toml(self.config, Config()).parallel.workers, config.parallel.workers
+        if then != now:
+            raise UsageError(
+                f"the run in {self.path} has {counted(then, 'worker')}, not {now}: "
+                "a resumed run keeps its workers; start as many, or start a new run."
+            )
 
     def finished_summary(self) -> dict[str, Any] | None:
         """The summary of a finished run, or None."""

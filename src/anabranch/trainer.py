@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from anabranch.build import Build, build_model, with_classes
 from anabranch.comm.base import Communicator, Timed
 from anabranch.comm.simulated import SimulatedCommunicator
-from anabranch.config import Config
+from anabranch.config import Config, ModelOptions, TrainingOptions
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import UsageError
 from anabranch.evaluate import CHUNK, classification_error, mean_loss
@@ -260,6 +260,7 @@ def check(config: Config, dataset: Dataset) -> None:
     training_plan(config)
     if not config.model.model.startswith("dbn:"):
         check_penalty(t.penalty)
+        _check_without_rbms(config)
         return
     if t.penalty:
         raise UsageError(f"--penalty {t.penalty} is for an mlp or a module: an RBM has --weight-cost.")
@@ -270,6 +271,21 @@ def check(config: Config, dataset: Dataset) -> None:
         check_sharding(examples, finetuning_workers(config), finetuning_batch_size(config, examples))
         finetuning_plan(config)
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
+
+
+def _check_without_rbms(config: Config) -> None:
+    """Refuse changed options that RBMs alone heed."""
+    t, usual = config.training, TrainingOptions()
+    changed = {
+        f"--units {config.model.units}": config.model.units != ModelOptions().units,
+        f"--weight-cost {t.weight_cost}": t.weight_cost != usual.weight_cost,
+        f"--gibbs-steps {t.gibbs_steps}": t.gibbs_steps != usual.gibbs_steps,
+        "--persistent": t.persistent != usual.persistent,
+    }
+    if found := [option for option, is_changed in changed.items() if is_changed]:
+        named = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"
+        them = "it" if len(found) == 1 else "them"
+        raise UsageError(f"{named} for the RBMs of a dbn, of which {config.model.model} has none: leave {them} out.")
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

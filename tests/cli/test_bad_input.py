@@ -117,6 +117,8 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
 
     x = np.full((EXAMPLES, WIDTH), 0.5, np.float32)
     assert "60 rows of features but 59 labels" in said(y=np.zeros(59, np.int64))
+    keys = said(y=np.arange(60) * 50_000_000)
+    assert "has labels up to 2,950,000,000, but only 60 examples: number the classes from 0" in keys
     assert "must be whole numbers from 0 to 1 for 2 classes" in said(options=("--classes", "2"))
     for bad in (np.nan, np.inf):
         spoilt = x.copy()
@@ -164,6 +166,12 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
         (["--momentum", "1"], "momentum must lie in [0, 1), not 1.0."),
         (["--gibbs-steps", "0"], "contrastive divergence needs at least one Gibbs step, not 0: use 1 or more."),
         (["--weight-cost", "-1"], "the weight cost must be 0 or more, not -1.0: try 0.0002."),
+        (["--model", "mlp", "--persistent"], "--persistent is for the RBMs of a dbn, of which mlp:16-200-3 has none"),
+        (
+            ["--model", "mlp", "--weight-cost", "5", "--gibbs-steps", "7", "--units", "gaussian"],
+            "--units gaussian, --weight-cost 5.0, --gibbs-steps 7 are for the RBMs of a dbn, of which mlp:16-200-3 has",
+        ),
+        (["--shards", "hashed"], "--shards hashed does not go with --strategy averaging: it goes with downpour, "),
         (["--finetune-dropout", "1"], "dropout is a probability in [0, 1), not 1.0."),
         (["--batch-size", "0"], "the batch size is 0: it must be 1 or more."),
         (["--test-fraction", "1"], "the test fraction is 1.0: it must be above 0 and below 1."),

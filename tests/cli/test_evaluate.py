@@ -14,6 +14,7 @@ from anabranch.cli.figures import judgement_lines
 from anabranch.cli.main import main
 from anabranch.data import load
 from anabranch.judgement import Judgement
+from anabranch.runfolder import RunFolder
 
 Captured = pytest.CaptureFixture[str]
 
@@ -91,6 +92,17 @@ def test_what_does_not_fit_is_one_sentence(folder: Path, tmp_path: Path, capsys:
     assert "Bernoulli units take values in [0, 1]" in refused("stack", "--data", large, code=1)
     assert "there is no run in" in refused("nowhere")
     assert "unknown data set 'digit': did you mean 'digits'?" in refused("dbn", "--data", "digit")
+
+
+def test_a_runs_own_files_are_spared(folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = folder / "dbn"
+    own = RunFolder(run).own
+    assert set(run.iterdir()) <= set(own)
+    monkeypatch.chdir(run)
+    for path in (*(path.name for path in own), "checkpoints/000001/state.json"):
+        said = sentence(capsys, 2, "evaluate", str(run), "--json", path)
+        assert said == f"{path} is a file of the run itself, which --json {path} would replace: choose another."
+    assert summary(run)["test_error"] is not None
 
 
 def test_a_run_whose_data_were_exchanged(tmp_path: Path, capsys: Captured) -> None:

@@ -122,8 +122,11 @@ def test_what_cannot_be_is_one_sentence(folder: Path, capsys: Captured) -> None:
     assert "use one of 0, 1, 2, or all" in refused("dbn", "--class", "any")
     assert "there are no labels, by which to know a class" in refused("stack", "--class", "0")
     assert "use --out here.png" in refused("dbn", "--out", "here.jpg")
-    own = str(folder / "dbn" / "model.png")
-    assert "is a file of the run itself" in refused("dbn", "--out", own)
+    for name in ("model", "pictures"):
+        own = folder / "dbn" / name
+        assert f"{own}.safetensors is a file of the run itself, which --out {own}.png" in refused(
+            "dbn", "--out", f"{own}.png"
+        )
     assert "there is no run in" in refused("nowhere")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from cli_helpers import TINY, assert_same_result, checkpoints, resume, train, write_data
+from cli_helpers import TINY, assert_same_result, broken_off, checkpoints, resume, train, write_data
 
 from anabranch import launch
 from anabranch.cli.main import main
@@ -133,6 +133,22 @@ def test_another_number_of_workers_than_ranks(tmp_path: Path, data: str, scratch
     assert done.returncode == 2
     said = "anabranch: --workers 3, but 2 ranks were started: leave --workers out, or start 3."
     assert done.stderr.count("anabranch: ") == done.stderr.count(said) == 1
+
+
+def test_a_resumed_run_keeps_its_workers(
+    tmp_path: Path, data: str, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker is what --workers says by default, too: the ranks that were started are not what was asked for."""
+    out = tmp_path / "run"
+    with broken_off(monkeypatch, saves=1):
+        assert train(data, out) == 130
+    before = checkpoints(out)
+    done = mpirun(2, ["-m", "anabranch", "train", "--resume", str(out), "--world", "mpi"], scratch)
+    assert done.returncode == 2
+    said = f"anabranch: the run in {out} has 1 worker, not 2: a resumed run keeps its workers; start as many, or"
+    assert done.stderr.count("anabranch: ") == done.stderr.count(said) == 1
+    assert checkpoints(out) == before
+    assert resume(out) == 0
 
 
 def test_a_misspelt_option_is_refused_once(tmp_path: Path, scratch: Path) -> None:

@@ -11,7 +11,8 @@ from data_helpers import write_idx_folder
 from sklearn.datasets import load_digits
 
 from anabranch.data import SOURCES, check_unit_interval, load
-from anabranch.errors import UsageError
+from anabranch.data.sources import load_unscaled
+from anabranch.errors import DataError, UsageError
 
 HOME = os.environ.get("ANABRANCH_DATA")
 needs_real_data = pytest.mark.skipif(not HOME, reason="ANABRANCH_DATA is not set: no folder with the real data")
@@ -71,6 +72,25 @@ def test_classes(tmp_path: Path) -> None:
     path = save(tmp_path / "a.npz")
     assert load(path).classes == 2
     assert load(path, classes=5).classes == 5
+
+
+@pytest.mark.parametrize(
+    ("highest", "n", "believed"), [(999, 10, True), (1000, 10, False), (2_000_000_000, 10, False), (2025, 2026, True)]
+)
+def test_labels_that_are_years_or_keys_are_no_classes(tmp_path: Path, highest: int, n: int, believed: bool) -> None:
+    y = np.full(n, 7)
+    y[n // 2] = highest
+    np.savez(tmp_path / "a.npz", x=np.zeros((n, 2)), y=y)
+    path = str(tmp_path / "a.npz")
+    if believed:
+        assert load(path).classes == highest + 1
+    else:
+        said = f"has labels up to {highest:,}, but only 10 examples: number the classes from 0, or say by --classes"
+        with pytest.raises(DataError, match=said):
+            load(path)
+    assert load(path, classes=highest + 1).classes == highest + 1
+    assert load(path, regression=True).classes == highest + 1
+    assert load_unscaled(path).classes == highest + 1  # of a few examples of many classes, to be judged
 
 
 def test_folder_of_idx_files(tmp_path: Path) -> None:

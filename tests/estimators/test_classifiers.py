@@ -159,6 +159,17 @@ def test_a_tolerance_ends_training() -> None:
     assert other.n_iter_ == 4
 
 
+def test_a_tolerance_watches_the_network_without_dropout(capsys: pytest.CaptureFixture[str]) -> None:
+    """A randomly thinned one has another error each time, drawn from a stream that nobody seeds."""
+    epochs = []
+    for _ in range(2):
+        fitted = clone(DBN).set_params(dropout=0.5, max_iter=8, tol=0.05, verbose=1).fit(CLOUDS, NAMES)
+        lines = [line.rpartition(",")[0] for line in capsys.readouterr().out.splitlines()]
+        epochs.append([fitted.n_iter_, *(line for line in lines if "RMS error" in line)])
+    assert epochs[0] == epochs[1]
+    assert len(epochs[0]) == 1 + fitted.n_iter_
+
+
 @both
 def test_verbose_prints_a_line_an_epoch(classifier: Classifier, capsys: pytest.CaptureFixture[str]) -> None:
     fitted = clone(classifier).set_params(verbose=1, workers=2).fit(CLOUDS, NAMES)

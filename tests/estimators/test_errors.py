@@ -42,6 +42,18 @@ WRONG: list[tuple[BaseEstimator, dict[str, Any], type[Exception], str]] = [
     (MLP, {"batch_size": "big"}, TypeError, "batch_size must be an instance of int, not str."),
     (MLP, {"batch_size": 1, "workers": 7}, ValueError, "use batch_size 2 or more, or 6 workers."),
     (MLP, {"solver": "lbfgs"}, ValueError, "unknown solver 'lbfgs': choose one of: adagrad, adam, adamw, sgd."),
+    (
+        MLP,
+        {"solver": "adam", "momentum": 0.5},
+        ValueError,
+        "momentum 0.5 is for sgd, but the update rule is adam: leave",
+    ),
+    (
+        DBN,
+        {"solver": "adagrad", "momentum": 0.9},
+        ValueError,
+        "momentum 0.9 is for sgd, but the update rule is adagrad",
+    ),
     (MLP, {"activation": "logistic"}, ValueError, "unknown activation 'logistic'"),
     (MLP, {"schedule": "adaptive"}, ValueError, "unknown schedule 'adaptive'"),
     (DBN, {"hidden_layer_sizes": ()}, ValueError, "a DBN needs at least one hidden layer"),

@@ -66,6 +66,18 @@ def test_buffers_are_state() -> None:
     assert float(objective.state()["0.running_mean"].abs().sum()) > 0
 
 
+def test_gradients_are_taken_in_training_mode() -> None:
+    network = nn.Sequential(nn.BatchNorm1d(4), nn.Dropout(0.5), nn.Linear(4, 3)).eval()
+    objective = BackPropagation(network)
+    objective.gradient(batch_of(dtype=torch.float32))
+    assert all(part.training for part in network.modules())
+    assert int(objective.state()["0.num_batches_tracked"]) == 1
+    network[0].eval()  # frozen by its owner
+    objective.gradient(batch_of(dtype=torch.float32))
+    assert [part.training for part in network.modules()] == [True, False, True, True]
+    assert int(objective.state()["0.num_batches_tracked"]) == 1
+
+
 def test_gradients_are_taken_under_no_grad_too() -> None:
     objective = BackPropagation(mlp([4, 3], dtype=torch.float64))
     expected = objective.gradient(batch_of())[1].clone()

@@ -318,8 +318,43 @@ def deceptive(kind: str) -> nn.Module:
             return nn.Sequential(below, between, below)
         case "all left out":
             return nn.Sequential(below, between, nn.Dropout(1.0), top)
+        case "a shared matrix":
+            top.weight = below.weight
+        case "shared biases":
+            top.bias = below.bias
+        case "a parameter of its own":
+            top.register_parameter("scale", nn.Parameter(torch.ones(1)))
+        case "a hook":
+            between.register_forward_hook(lambda *_: None)
+        case "a hook before":
+            top.register_forward_pre_hook(lambda *_: None)
+        case "a hook on the way back":
+            below.register_full_backward_hook(lambda *_: None)
+        case "a hook before the way back":
+            between.register_full_backward_pre_hook(lambda *_: None)
+        case "a hook of a parameter":
+            top.weight.register_hook(lambda gradient: 0 * gradient)  # type: ignore[no-untyped-call]
+        case "a hook behind a gradient":
+            top.bias.register_post_accumulate_grad_hook(lambda _: None)  # type: ignore[no-untyped-call]
         case _:
             return Doubling(below, between, top)
+    return nn.Sequential(below, between, top)
+
+
+DECEPTIVE = [
+    "a layer used twice",
+    "all left out",
+    "a shared matrix",
+    "shared biases",
+    "a parameter of its own",
+    "a hook",
+    "a hook before",
+    "a hook on the way back",
+    "a hook before the way back",
+    "a hook of a parameter",
+    "a hook behind a gradient",
+    "a forward of its own",
+]
 
 
 @pytest.mark.parametrize("kind", FITTING)
@@ -337,9 +372,35 @@ def test_other_networks_are_left_to_torch(kind: str) -> None:
         assert type(back_propagation(UNFIT[kind])) is BackPropagation
 
 
-@pytest.mark.parametrize("kind", ["a layer used twice", "all left out", "a forward of its own"])
+@pytest.mark.parametrize("kind", DECEPTIVE)
 def test_networks_that_only_look_like_such_stacks_are_left_to_torch(kind: str) -> None:
     assert not fits(deceptive(kind))
+
+
+def test_a_hook_of_the_whole_is_respected() -> None:
+    built = network(sizes=[12, 12, 4])
+    assert fits(built)
+    hook = built.register_forward_hook(lambda _module, _inputs, output: 2 * output)
+    batch = batch_of()
+    assert batch.y is not None
+    loss, _ = back_propagation(built, precision="float64").gradient(batch)
+    assert loss == pytest.approx(float(F.cross_entropy(built(batch.x), batch.y).detach()))
+    hook.remove()
+    assert fits(built)
+
+
+def test_a_shared_matrix_is_trained_once() -> None:
+    built = network(sizes=[12, 12, 12])
+    below, top = (module for module in built if isinstance(module, nn.Linear))
+    top.weight = below.weight
+    objective = back_propagation(built, precision="float64")
+    assert len(objective.weights) == 12 * 12 + 2 * 12
+    batch = batch_of()
+    assert batch.y is not None
+    _, g = objective.gradient(batch)
+    loss = F.cross_entropy(built(batch.x), batch.y)
+    expected = torch.cat([part.flatten() for part in torch.autograd.grad(loss, [below.weight, below.bias, top.bias])])
+    assert_near(g, expected, NEAR["float64"])
 
 
 @pytest.mark.parametrize("kind", ["mlp", "tanh"])

@@ -10,7 +10,7 @@ import tyro
 from torch import nn
 
 from anabranch.cli.figures import fit_data, fit_lines, judgement_data, judgement_lines
-from anabranch.cli.finished import alone, use_threads
+from anabranch.cli.finished import alone, check_spared, use_threads
 from anabranch.config import Config
 from anabranch.data import Scale, check_unit_interval
 from anabranch.errors import UsageError
@@ -54,7 +54,7 @@ class Arguments:
     scale: Annotated[Scale | None, tyro.conf.arg(metavar="auto|none|minmax|standard")] = None
     """Scale other data by themselves; unless given, as the run's data were scaled."""
     json: Annotated[str | None, tyro.conf.arg(metavar="FILE.json")] = None
-    """Write the figures there, too; a file that exists is replaced."""
+    """Write the figures there, too; a file that exists is replaced, but for those of the run itself."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -66,6 +66,8 @@ def main(arguments: Sequence[str]) -> int:
     alone("evaluate")
     options = tyro.cli(Arguments, args=arguments, prog="anabranch evaluate", description=DESCRIPTION)
     trained = read_trained(Path(options.run))
+    if options.json is not None:
+        check_spared(trained.folder, "--json", Path(options.json))
     use_threads(trained.config)
     selection = _selected(options, trained)
     say = make_display().say

@@ -42,10 +42,25 @@ def checked_out(asked: str | None, folder: RunFolder, default: str, *beside: str
     path, suffix = Path(asked) if asked is not None else folder.path / default, Path(default).suffix
     if path.suffix != suffix:
         raise UsageError(f"the file ends in {suffix}, which {path} does not: use --out {path.with_suffix(suffix)}.")
-    own = {file.resolve() for file in (folder.config, folder.model, folder.steps, folder.summary)}
-    for written in (path, *map(path.with_suffix, beside)):
-        if written.resolve() in own:
-            raise UsageError(
-                f"{written} is a file of the run itself, which --out {path} would replace: choose another."
-            )
+    check_spared(folder, "--out", path, *beside)
     return path
+
+
+def check_spared(folder: RunFolder, option: str, path: Path, *beside: str) -> None:
+    """Refuse to replace a file of the run itself.
+
+    Args:
+        folder: of the run.
+        option: that names the file to write.
+        path: of that file.
+        beside: endings of other files that are written beside it.
+
+    Raises:
+        UsageError: one of them is the run's own, or lies in a folder of its own.
+    """
+    own = {file.resolve() for file in folder.own}
+    for written in (path, *map(path.with_suffix, beside)):
+        if own & {written.resolve(), *written.resolve().parents}:
+            raise UsageError(
+                f"{written} is a file of the run itself, which {option} {path} would replace: choose another."
+            )

@@ -118,6 +118,8 @@ def run_rank(config: Config, comm: Communicator, own_cores: int, *, resume: bool
     """
     display: Display = make_display() if comm.rank == 0 else Silence()
     config = with_server(config, comm, display)
+    if resume:
+        RunFolder(Path(config.run.out or "")).check_workers(config)
     if config.training.dtype != "auto":
         make_ready(config.training.dtype, display)  # while the first rank loads the data
     path = ""

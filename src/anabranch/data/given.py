@@ -33,7 +33,8 @@ def as_dataset(
     Args:
         data: to train on.
         test: to be tested on, of the same kind; unless given a part of `data` is held out, if they have none.
-        regression: whether targets that are floating point keep their values; else they must be whole numbers, classes.
+        regression: whether targets that are floating point keep their values, and whole ones may be any; else they must
+            be whole numbers, classes.
         seed: of the split.
         test_fraction: as for `load`.
         scale: as for `load`; targets are never scaled.
@@ -45,8 +46,9 @@ def as_dataset(
     if isinstance(data, str | Dataset):
         if test is not None:
             raise UsageError("test goes with arrays or a data set of PyTorch: a named one, or ours, has its own.")
-        named = load(data, seed=seed, test_fraction=test_fraction, scale=scale) if isinstance(data, str) else data
-        return named, None
+        if isinstance(data, Dataset):
+            return data, None
+        return load(data, seed=seed, test_fraction=test_fraction, scale=scale, regression=regression), None
     x, y = _arrays(data, "the training data")
     x_test, y_test = (None, None) if test is None else _arrays(test, "the test data")
     targets = regression and y is not None and y.dtype.kind == "f"
@@ -57,7 +59,8 @@ def as_dataset(
         )
     parts = from_arrays(x, y, x_test, y_test, "the data", regression=targets)
     shape = tuple(x.shape[1:]) if x.ndim > 2 else None
-    return assemble("the data", parts, seed=seed, test_fraction=test_fraction, scale=scale), shape
+    dataset = assemble("the data", parts, seed=seed, test_fraction=test_fraction, scale=scale, regression=regression)
+    return dataset, shape
 
 
 def _arrays(data: object, what: str) -> tuple[Array, Array | None]:

@@ -15,6 +15,7 @@ from anabranch.seeding import generator
 
 _SPLIT_STREAM = int.from_bytes(b"split")
 _VALIDATION_STREAM = int.from_bytes(b"valid")
+_SURE_CLASSES = 1000  # as many as ImageNet has: so many are believed, however few the examples
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,16 +92,19 @@ def assemble(
     scale: Scale,
     classes: int | None = None,
     validation_fraction: float = 0.0,
+    regression: bool = False,
 ) -> Dataset:
     """The data set that these parts make; see `load` for the options.
 
     Raises:
-        DataError: the parts are damaged or do not fit together.
+        DataError: the parts are damaged or do not fit together, or their labels number no classes.
         UsageError: an option is wrong.
     """
     found = divide(
         name, parts, seed=seed, test_fraction=test_fraction, classes=classes, validation_fraction=validation_fraction
     )
+    if classes is None and not regression:
+        _check_number(found.classes, parts, name)
     held_out = found.test if found.validation is None else found.validation
     assert held_out is not None  # for the type checker: a test fraction was given
     scaling = fit(scale, found.train)
@@ -170,6 +174,16 @@ def _classes(parts: Parts, classes: int | None, name: str) -> int:
             raise UsageError(f"{classes} classes were asked for, but {name} has no labels: leave classes out.")
         return 0
     return classes if classes is not None else max(1, max(int(label.max()) for label in labels) + 1)
+
+
+def _check_number(classes: int, parts: Parts, name: str) -> None:
+    """Refuse labels that are years or keys: a model gets an output for every number from 0 to the highest."""
+    examples = len(parts.train) + (0 if parts.test is None else len(parts.test))
+    if classes > max(examples, _SURE_CLASSES):
+        raise DataError(
+            f"{name} has labels up to {classes - 1:,}, but only {examples:,} examples: number the classes from 0, "
+            "or say by --classes how many there are."
+        )
 
 
 def _check_both(train: Examples, test: Examples, name: str) -> None:

@@ -24,17 +24,19 @@ def load(
     scale: Scale = "auto",
     classes: int | None = None,
     validation_fraction: float = 0.0,
+    regression: bool = False,
 ) -> Dataset:
     """Load a data set by its name in `SOURCES`, or from a path: a folder with IDX files, `.npz`, `.npy` or `.mat`.
 
     Data without a test part of its own is split at random: `test_fraction` of it, chosen by `seed`, is held out.
     With `validation_fraction` such a part of the training examples is held out in place of the test part, which is
-    left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is found from the labels unless
-    it is given.
+    left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is the highest label plus 1
+    unless it is given. In a `regression` whole labels may be any numbers.
 
     Raises:
         UsageError: the name is unknown, the path does not exist, or an option is wrong.
-        DataError: the content is damaged or does not fit together.
+        DataError: the content is damaged or does not fit together, or there would be more classes than examples, and
+            than 1,000, for the labels are years or keys.
     """
     parts = _read(name_or_path)
     return assemble(
@@ -45,6 +47,7 @@ def load(
         scale=scale,
         classes=classes,
         validation_fraction=validation_fraction,
+        regression=regression,
     )
 
 

@@ -28,7 +28,7 @@ from anabranch.estimators.rbm import BernoulliRBM
 from anabranch.models import DBN, Activation
 from anabranch.objectives.base import pattern_dtype, weight_dtype
 from anabranch.optim import RuleName, Schedule
-from anabranch.plans import FINE_TUNING, batch_size, finetuning_plan, pretraining_plan
+from anabranch.plans import FINE_TUNING, batch_size, check_momentum, finetuning_plan, pretraining_plan
 from anabranch.pretrain import pretrain
 from anabranch.strategies import Shard, Strategy
 from anabranch.strategies.shard import Rows
@@ -54,7 +54,7 @@ class DBNClassifier(NetworkClassifier):
         solver: update rule of fine-tuning.
         learning_rate: at the start of fine-tuning.
         schedule: course of that rate over `max_iter` epochs.
-        momentum: of fine-tuning; None as for `pretrain_momentum`.
+        momentum: of fine-tuning by sgd, the only solver that it goes with; None as for `pretrain_momentum`.
         dropout: probability with which a hidden unit is left out of a step of fine-tuning.
         tol: end fine-tuning before `max_iter`, once the RMS error has not fallen by this fraction of itself for three
             epochs.
@@ -144,7 +144,7 @@ class DBNClassifier(NetworkClassifier):
 
     def _fine_tuning(self, x: Any, schedule: Schedule) -> FineTuningOptions:
         tol = real_or_none(self, "tol")
-        return FineTuningOptions(
+        options = FineTuningOptions(
             finetune_epochs=whole(self, "max_iter", 1),
             finetune_batch_size=self._batch(x.shape[0]),
             finetune_optimizer=choice(self, "solver", RuleName),
@@ -155,6 +155,8 @@ class DBNClassifier(NetworkClassifier):
             finetune_stop="epochs" if tol is None else "convergence",
             finetune_tolerance=tol or 0.0,
         )
+        check_momentum(options.finetune_momentum, options.finetune_optimizer)
+        return options
 
     def _begin(self, config: Config, rows: Rows, comm: Communicator, notes: Notes) -> nn.Module:
         options = config.training

@@ -23,7 +23,7 @@ from anabranch.estimators.parameters import (
 from anabranch.models import Activation
 from anabranch.objectives.base import weight_dtype
 from anabranch.optim import RuleName, Schedule
-from anabranch.plans import TRAINING, training_plan
+from anabranch.plans import TRAINING, check_momentum, training_plan
 from anabranch.strategies import Strategy
 from anabranch.strategies.shard import Rows
 
@@ -39,7 +39,8 @@ class MLPClassifier(NetworkClassifier):
         solver: update rule. An adaptive one (adagrad, adam, adamw) wants a learning rate of about 0.001.
         learning_rate: at the start.
         schedule: course of the learning rate over `max_iter` epochs.
-        momentum: of sgd; None: 0.9, or 0 under the strategies that are plain in their papers (downpour and others).
+        momentum: of sgd, the only solver that it goes with; None: 0.9, or 0 under the strategies that are plain in
+            their papers (downpour and others).
         alpha: L2 penalty, divided by the examples of a minibatch, as in scikit-learn.
         batch_size: examples of a minibatch on each worker; auto: 100, or less where the data are few.
         max_iter: epochs.
@@ -117,6 +118,7 @@ class MLPClassifier(NetworkClassifier):
             seed=seed_of(self.random_state),
             dtype=precision(self.dtype, x.dtype),
         )
+        check_momentum(training.momentum, training.optimizer)
         model = f"mlp:{self._sizes(x)}-{len(self.classes_)}"
         described = ModelOptions(model=model, activation=choice(self, "activation", Activation))
         return Config(model=described, parallel=self._parallel(), training=training)

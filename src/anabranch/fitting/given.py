@@ -11,12 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from anabranch.build import Build, try_out
+from anabranch.cluster import Cluster, to_toml
 from anabranch.config import Config, ModelOptions, updated
 from anabranch.data import Dataset, Scale, Source, as_dataset
 from anabranch.errors import UsageError
+from anabranch.files import write_text
 from anabranch.models import DBN
 from anabranch.objectives import Loss
 from anabranch.objectives.base import weight_dtype
+from anabranch.plans import check_momentum
 from anabranch.progress import Display
 from anabranch.runfolder import PROGRAM, RunFolder
 from anabranch.session import fitted
@@ -146,11 +149,13 @@ def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:
     """All options of a run, their types checked; those that are None keep their defaults.
 
     Raises:
-        UsageError: a value has the wrong type.
+        UsageError: a value has the wrong type, or a momentum goes with no such update rule.
     """
     tables = given.options() | groups
     said = {name: {k: v for k, v in table.items() if v is not None} for name, table in tables.items()}
-    return updated(Config(), said, "fit")
+    config = updated(Config(), said, "fit")
+    check_momentum(config.training.momentum, config.training.optimizer)
+    return config
 
 
 def prepare(config: Config, given: Given, own_cores: int, display: Display) -> tuple[Config, Dataset, Parts]:
@@ -163,11 +168,16 @@ def prepare(config: Config, given: Given, own_cores: int, display: Display) -> t
     return fitted(config, dataset, own_cores, display, parts.build), dataset, parts
 
 
-def run_folder(config: Config, *, resume: bool) -> RunFolder | None:
+def run_folder(config: Config, cluster: Cluster | None = None, *, resume: bool) -> RunFolder | None:
     """The run's folder, made or found; None where nothing is to be written.
 
+    Args:
+        config: all options, resolved.
+        cluster: in whose virtual time the run is; it is noted there.
+        resume: whether the run in the folder may go on.
+
     Raises:
-        UsageError: there is another run in it.
+        UsageError: there is another run in it, or one on another cluster.
     """
     if config.run.out is None:
         if resume:
@@ -176,9 +186,19 @@ def run_folder(config: Config, *, resume: bool) -> RunFolder | None:
     folder = RunFolder(Path(config.run.out))
     if resume and folder.config.is_file():
         folder.check_same(config)
+        _check_cluster(folder, cluster)
     else:
         folder.create(config)
+        if cluster:
+            write_text(folder.cluster, to_toml(cluster))
     return folder
+
+
+def _check_cluster(folder: RunFolder, cluster: Cluster | None) -> None:
+    then = folder.cluster.read_text(encoding="utf-8") if folder.cluster.exists() else None
+    if then != (to_toml(cluster) if cluster else None):
+        there = "on no cluster" if then is None else f"on another cluster (see {folder.cluster})"
+        raise UsageError(f"the run in {folder.path} is {there}: give cluster as it was then, or another --out.")
 
 
 @torch.no_grad()

@@ -47,7 +47,8 @@ def task(
     contrastive divergence, other modules by back-propagation. For what else can be chosen, make an `anabranch.Task`.
 
     Args:
-        model: a module on the CPU, from rows [batch, features] to logits, or to what `loss` takes.
+        model: a module on the CPU, from rows [batch, features] to logits, or to what `loss` takes. Its training puts it
+            into training mode, if it is in evaluation mode.
         data: as for `anabranch.fit`; examples come as rows. Those held out for testing are not used.
         comm: of all workers.
         loss: as for `anabranch.fit`.

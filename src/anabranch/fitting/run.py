@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from anabranch.checkpoint import load_world
 from anabranch.cluster import load_cluster
 from anabranch.comm.base import Communicator
 from anabranch.config import Arithmetic, Config, World
@@ -56,7 +57,8 @@ def fit(
 
     Every worker trains a copy of the module: from its parameters as they are, without those that require no gradient.
     What is learnt is then loaded into the module itself. Buffers, such as running means of batch normalisation, stay
-    with their worker while it trains; the module gets those of the first worker.
+    with their worker while it trains; the module gets those of the first worker. Copies of a module in evaluation mode
+    train in training mode, the module itself keeps its mode.
 
     Args:
         model: a module on the CPU, from batches of examples to logits [batch, classes], or to what `loss` takes; or a
@@ -78,7 +80,8 @@ def fit(
         batch_size: examples of a minibatch, on each worker; chosen as by `anabranch train` unless given.
         optimizer: sgd unless given.
         learning_rate: at the start; 0.1 unless given.
-        momentum: of sgd; as `--momentum` unless given.
+        momentum: of sgd, in the first five epochs at most 0.5; as `--momentum` unless given. It goes with no
+            other optimizer.
         schedule: of the learning rate; constant unless given.
         seed: of everything but the module's initial weights: split, order of the data, noise.
         dtype: of the arithmetic, whatever the module's is.
@@ -87,7 +90,7 @@ def fit(
         scale: of features, as `--scale`.
         test_each_epoch: measure the test error after every epoch, too.
         out: folder of the run, as `--out`; nothing is written to the disk unless given.
-        resume: go on with the run in `out`, if there is one.
+        resume: go on with the run in `out`, if there is one; on a cluster in the virtual time where it stopped.
         progress: whether to show the course.
         on_epoch: told of every epoch, on rank 0.
 
@@ -135,7 +138,8 @@ def _fit_here(
     config: Config, given: Given, cluster: str | None, history: History, display: Display, *, resume: bool
 ) -> Fit:
     config, dataset, parts = prepare(config, given, cores(), display)
-    folder = run_folder(config, resume=resume)
+    stage = None if cluster is None else make_stage(config, dataset, load_cluster(cluster), None, parts)
+    folder = run_folder(config, stage.cluster if stage else None, resume=resume)
     trained: list[nn.Module] = []
 
     def finished(comm: Communicator, model: nn.Module, network: nn.Module | None, _summary: object) -> None:
@@ -143,11 +147,10 @@ def _fit_here(
             trained.append(load_into(given.model, model, network))
 
     parts = Parts(parts.build, parts.loss, parts.classifies, [history], finished)
-    if cluster is None:
+    if stage is None:
         summary = train_here(config, dataset, folder, display, parts=parts)
         return fit_of(trained[0], history.as_json(), summary)
-    stage = make_stage(config, dataset, load_cluster(cluster), None, parts)
-    world = stage.world()
+    world = stage.world(start=load_world(folder.checkpoints) if folder else [])
     summary = train_here(config, dataset, folder, display, world, staged=stage.staged, parts=parts)
     virtual = max(account.clock for account in world.ledger.accounts())
     return fit_of(trained[0], history.as_json(), summary, virtual)

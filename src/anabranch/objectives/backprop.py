@@ -21,6 +21,9 @@ class BackPropagation(Objective):
     Noise inside the module (dropout) comes from torch's global generator; it is exchanged for this objective's own
     state around each gradient, so that replicas in one process do not draw from each other's stream.
 
+    Gradients are taken in training mode: a module in evaluation mode is put into it, with all its parts. Of one that is
+    in training mode, parts that were put into evaluation mode (a frozen batch normalization) stay there.
+
     Args:
         module: its parameters are trained in place, but for those that require no gradient. Buffers (running
             statistics) stay local to the rank.
@@ -66,6 +69,8 @@ class BackPropagation(Objective):
         if batch.y is None:
             raise UsageError("back-propagation needs labels, but the data have none: give labels, or train a DBN only.")
         self._gradient.zero_()
+        if not self._module.training:
+            self._module.train()
         with torch.enable_grad(), torch.random.fork_rng(devices=[]):
             torch.random.set_rng_state(self._noise)
             with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16-mixed"):

@@ -136,7 +136,7 @@ def fits(network: nn.Module) -> bool:
     """Whether `SigmoidBackPropagation` can train `network`.
 
     It can if that is a plain sequence Linear (Sigmoid (Dropout) Linear)*, with one dropout below 1 for all, each linear
-    layer there once, with biases, and nothing frozen.
+    layer with weights and biases of its own, nothing frozen, and no hooks, which it would not call.
     """
     if type(network) is not nn.Sequential or not len(network):
         return False
@@ -146,5 +146,13 @@ def fits(network: nn.Module) -> bool:
     expected = [nn.Linear, *[*between, nn.Linear] * ((len(kinds) - 1) // (len(between) + 1))]
     biased = all(module.bias is not None for module in network if isinstance(module, nn.Linear))
     trained = all(p.requires_grad and p.device.type == "cpu" for p in network.parameters())
-    once = len({id(module) for module in network if isinstance(module, nn.Linear)}) == kinds.count(nn.Linear)
-    return kinds == expected and len(dropouts) <= 1 and dropouts != {1.0} and biased and trained and once
+    own = len(list(network.parameters())) == 2 * kinds.count(nn.Linear)  # it lists what is shared once
+    plain = own and not any(map(_hooked, network.modules()))
+    return kinds == expected and len(dropouts) <= 1 and dropouts != {1.0} and biased and trained and plain
+
+
+def _hooked(module: nn.Module) -> bool:
+    """Whether a user's own code is called when `module` computes, or is differentiated."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks)
+    gradients = [(p._backward_hooks, p._post_accumulate_grad_hooks) for p in module.parameters(recurse=False)]
+    return any(hooks) or any(any(each) for each in gradients)
