@@ -91,8 +91,29 @@ def test_an_interruption_says_how_to_go_on(folder: Path, capsys: Captured, monke
     quick = ("reproduce", "tiny", "--quick")
     said = sentence(capsys, 143, *quick, "--jobs", "1", "--out", str(folder))
     assert said.endswith(f"go on with  anabranch reproduce tiny --quick --out {folder}")
+    some = ("--repeats", "1", "--world", "simulated", "--out", str(folder))
+    assert sentence(capsys, 143, "reproduce", "tiny", *some).endswith(f"reproduce tiny {shlex.join(some)}")
     chosen = ("--world", "simulated", "--dtype", "bf16-mixed", "--out", str(folder))
     assert sentence(capsys, 143, *quick, *chosen).endswith(f"reproduce tiny --quick {shlex.join(chosen)}")
+
+
+def test_few_repeats_now_and_the_others_later(folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(slow_net.__file__).parent)
+    command = ("reproduce", "tiny", "--world", "simulated", "--jobs", "1", "--out", str(folder))
+    shutil.rmtree(folder / "cells/other")
+    assert main([*command, "--repeats", "1"]) == 0
+    said = capsys.readouterr().out
+    assert "in part: 1 instead of 2 tries\n" in said
+    assert "1 cell finished before, 0 to run" in said
+    results = json.loads((folder / "results.json").read_text())
+    assert (results["repeats"], results["left_out"]) == (1, ["1 instead of 2 tries"])
+    assert "Shorter than the full form: 1 instead of 2 tries.\n" in (folder / "results.md").read_text()
+    assert main([*command, "--repeats", "2"]) == 0
+    said = capsys.readouterr().out
+    assert "in part" not in said
+    assert "1 cell finished before, 1 to run" in said
+    assert json.loads((folder / "results.json").read_text())["left_out"] == []
+    assert "Shorter" not in (folder / "results.md").read_text()
 
 
 def options(folder: Path) -> list[str]:
@@ -155,6 +176,12 @@ def test_wrong_usage(tmp_path: Path, capsys: Captured, monkeypatch: pytest.Monke
     with pytest.raises(SystemExit) as caught:
         parse(["tiny", "--world", "single"])
     assert caught.value.code == 2
+    assert "--repeats of tiny are from 1 to 2 tries, not 3" in sentence(
+        capsys, 2, "reproduce", "tiny", "--repeats", "3"
+    )
+    assert "not 0" in sentence(capsys, 2, "reproduce", "degrazia2012", "--repeats", "0")
+    assert "repeats nothing" in sentence(capsys, 2, "reproduce", "ma2014", "--repeats", "1")
+    assert "leave one of --quick and" in sentence(capsys, 2, "reproduce", "tiny", "--quick", "--repeats", "1")
     (tmp_path / "file").write_text("")
     simulated = ("--world", "simulated", "--out", str(tmp_path / "file"))
     assert "file" in sentence(capsys, 1, "reproduce", "tiny", *simulated)

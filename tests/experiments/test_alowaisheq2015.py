@@ -77,6 +77,15 @@ def test_without_mpi_the_simulated_rows_are_left(quick: bool) -> None:
     assert (entries[0].label, entries[0].series) == ("100 epochs", "parallel (2)")
 
 
+def test_fewer_splits_are_some_of_the_runs_of_all() -> None:
+    paper, plan = Alowaisheq2015(), Plan(repeats=3)
+    some = paper.cells(plan)
+    left_out = {cell.name for cell in paper.cells(Plan())} - {cell.name for cell in some}
+    assert {name.rsplit("-", 1)[1] for name in left_out} == set("3456789")
+    found = paper.findings({cell.name: outcome_of(cell) for cell in some}, plan)
+    assert {len(entry.ours) for table in found.tables for entry in table.entries if "MPI" not in entry.note} == {3}
+
+
 def test_pictures_have_a_curve_for_each_series() -> None:
     paper = Alowaisheq2015()
     outcomes = {cell.name: outcome_of(cell) for cell in paper.cells(Plan())}

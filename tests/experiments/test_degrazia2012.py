@@ -212,6 +212,16 @@ def test_several_networks_have_a_deviation() -> None:
     assert not [note for note in found.notes if "had not converged" in note]
 
 
+def test_fewer_networks_are_some_of_the_runs_of_all() -> None:
+    whole = PAPER.cells(Plan())
+    some = PAPER.cells(Plan(repeats=4))
+    assert [cell for cell in whole if cell not in some] == [cell for cell in whole if cell.name.endswith("network-4")]
+    one = Plan(repeats=1)
+    found = PAPER.findings({cell.name: outcome_of(cell) for cell in PAPER.cells(one)}, one)
+    assert len(PAPER.cells(one)) == 7 + 7 + 4 + 9 + 1 + 4 + 2  # both criteria, recipes, follow-up, times, measured
+    assert {len(values) for values in ours(found, "Figure 1, error") + ours(found, "Follow-up, epochs")} == {1}
+
+
 def test_the_notes_say_which_arithmetic(findings: Findings) -> None:
     assert "Arithmetic of the training: float32 (9 runs)." in findings.notes
 

@@ -36,6 +36,7 @@ goes on where it was.
   anabranch reproduce alowaisheq2015 --quick              some minutes
   anabranch reproduce ma2014 --jobs 2                     half an hour
   anabranch reproduce degrazia2012 --dtype bf16-mixed     hours, in bfloat16
+  anabranch reproduce degrazia2012 --repeats 1            one network of each figure; --repeats 5 goes on from there
   anabranch reproduce degrazia2012 --quick --dtype auto   what is fast here
   anabranch reproduce ma2014 --quick --world simulated    needs no MPI
   anabranch reproduce ma2014 --quick --world mpi          insists on MPI
@@ -50,6 +51,11 @@ class Arguments:
     """degrazia2012, ma2014 or alowaisheq2015."""
     quick: bool = False
     """A shorter form, of minutes; it says what it leaves out."""
+    repeats: Annotated[
+        int | None, tyro.conf.arg(metavar="INT", help_behavior_hint="(default: as many as in the paper)")
+    ] = None
+    """Networks (degrazia2012) or splits (alowaisheq2015) of every figure: few are done soon, and a larger number later,
+    with the same --out, runs no more than the others."""
     world: World = "auto"
     """mpi: one and two workers are also timed on this machine's MPI; refused where that cannot be used.
     simulated: nothing is started on MPI, and the tables leave out those rows.
@@ -81,8 +87,8 @@ def main(arguments: Sequence[str]) -> int:
     folder = Path(options.out or f"reproductions/{options.paper}{'-quick' if options.quick else ''}")
     console = Console()
     make_folder(folder)
-    _announce(paper, options.quick, unmeasured, console)
-    plan = Plan(options.quick, measured=not unmeasured)
+    plan = Plan(options.quick, options.repeats, measured=not unmeasured)
+    _announce(paper, plan, unmeasured, console)
     plan = with_dtype(plan, options.dtype or plan.dtype, paper, folder / "cells", lambda text: _say(text, console))
     cells = paper.cells(plan)
     outcomes = _run(cells, options, folder, console)
@@ -116,9 +122,22 @@ def _checked(options: Arguments) -> Paper:
     if options.jobs is not None and options.jobs < 1:
         raise UsageError(f"--jobs must be 1 or more, not {options.jobs}.")
     paper = PAPERS[options.paper]
+    _check_repeats(options, paper)
     if options.dtype is not None and paper.fixed_dtype is not None:
         raise UsageError(f"the figures of {options.paper} rest on training in {paper.fixed_dtype}: leave --dtype out.")
     return paper
+
+
+def _check_repeats(options: Arguments, paper: Paper) -> None:
+    if options.repeats is None:
+        return
+    if options.quick:
+        raise UsageError("--quick has a number of repeats of its own: leave one of --quick and --repeats out.")
+    if paper.repeats is None:
+        raise UsageError(f"{options.paper} repeats nothing: leave --repeats out.")
+    if not 1 <= options.repeats <= paper.repeats.count:
+        many = f"from 1 to {paper.repeats.count} {paper.repeats.what}"
+        raise UsageError(f"--repeats of {options.paper} are {many}, not {options.repeats}.")
 
 
 def _run(cells: Sequence[Cell], options: Arguments, folder: Path, console: Console) -> dict[str, Outcome]:
@@ -129,30 +148,42 @@ def _run(cells: Sequence[Cell], options: Arguments, folder: Path, console: Conso
         raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
 
 
-def _announce(paper: Paper, quick: bool, unmeasured: str, console: Console) -> None:
+def _announce(paper: Paper, plan: Plan, unmeasured: str, console: Console) -> None:
     _say(paper.title, console)
-    if quick:
-        _say(f"the quick form: {'; '.join(paper.cuts)}", console)
+    if cuts := _left_out(paper, plan):
+        _say(f"{'the quick form' if plan.quick else 'in part'}: {'; '.join(cuts)}", console)
     if unmeasured:
         _say(f"nothing is measured on MPI ({unmeasured})", console)
 
 
 def _go_on(options: Arguments, folder: Path) -> str:
     words = ["anabranch", "reproduce", options.paper, *["--quick"] * options.quick]
+    words += ["--repeats", str(options.repeats)] if options.repeats else []
     words += ["--world", options.world] if options.world != "auto" else []
     words += ["--dtype", options.dtype] if options.dtype else []
     return f"stopped; finished runs are kept: go on with  {shlex.join([*words, '--out', str(folder)])}"
 
 
+def _left_out(paper: Paper, plan: Plan) -> list[str]:
+    """In sentences; nothing, of the full form."""
+    if plan.quick:
+        return list(paper.cuts)
+    whole = paper.repeats
+    if whole is None or plan.repeats in (None, whole.count):
+        return []
+    return [f"{plan.repeats} instead of {whole.count} {whole.what}"]
+
+
 def _write(
     folder: Path, paper: Paper, plan: Plan, cells: Sequence[Cell], outcomes: Mapping[str, Outcome], found: Findings
 ) -> None:
-    quick = plan.quick
+    cuts = _left_out(paper, plan)
     content: dict[str, Any] = {
         "paper": paper.title,
-        "quick": quick,
+        "quick": plan.quick,
+        "repeats": plan.repeats,
         "measured": plan.measured,
-        "left_out": list(paper.cuts) if quick else [],
+        "left_out": cuts,
         "environment": environment(),
         "notes": list(found.notes),
         "tables": [table.as_data() for table in found.tables],
@@ -163,7 +194,7 @@ def _write(
     }
     write_json(folder / "results.json", json.loads(json.dumps(content)))
     text = [f"# {paper.title}\n"]
-    text += [f"The quick form leaves out: {'; '.join(paper.cuts)}.\n"] if quick else []
+    text += [f"Shorter than the full form: {'; '.join(cuts)}.\n"] if cuts else []
     text += [markdown(table) for table in found.tables]
     text += [f"![{picture.title}]({picture.name}.svg)\n" for picture in found.pictures]
     text += [f"- {note}" for note in found.notes]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture, averages
-from anabranch.experiments.paper import Plan
+from anabranch.experiments.paper import Plan, Repeats
 from anabranch.objectives import Precision
 
 EPOCHS = (100, 200, 250, 500)
@@ -22,6 +22,7 @@ SECONDS = {1: (244, 494, 622, 1225), 2: (211, 337, 406, 790), 4: (209, 318, 398,
 """Table 2, against the number of workers; 1 is the sequential program, on another machine."""
 
 COMMON: tuple[str, ...] = ("--data", "coursera-digits", "--test-fraction", "0.3", "--activation", "sigmoid")
+SPLITS = Repeats(10, "splits")
 DTYPE: Precision = "float64"
 COMMON += ("--outputs", "logistic", "--penalty", "0.6987", "--strategy", "sampled-averaging", "--dtype", DTYPE)
 COMMON += ("--threads", "1", "--checkpoint-seconds", "60", "--test-each-epoch")
@@ -75,12 +76,13 @@ class Alowaisheq2015:
         "2 and 4 workers instead of 2, 4 and 8",
         "one other reading of the paper instead of four",
     )
+    repeats: Repeats | None = SPLITS
     fixed_dtype: Precision | None = DTYPE
 
     def cells(self, plan: Plan) -> list[Cell]:
         """All runs: sequential and parallel on each split, other readings of the paper, and the two that are timed."""
         quick, found = plan.quick, []
-        for split in _splits(quick):
+        for split in _splits(plan):
             found.append(_alone(MAIN, split, quick))
             found += [_together(workers, split, quick) for workers in _workers(quick)]
             found += [_alone(variant, split, quick) for variant in _others(quick)]
@@ -89,27 +91,27 @@ class Alowaisheq2015:
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
         """Both tables, and the curves of the three figures."""
         quick = plan.quick
-        accuracy = self._accuracy(outcomes, quick)
+        accuracy = self._accuracy(outcomes, plan)
         seconds = self._seconds(outcomes, plan)
-        tables = (accuracy, self._readings(outcomes, quick), seconds)
+        tables = (accuracy, self._readings(outcomes, plan), seconds)
         pictures = (_curves(accuracy, quick), _times(seconds, quick))
         return Findings(tables, pictures, NOTES)
 
-    def _accuracy(self, outcomes: Mapping[str, Outcome], quick: bool) -> Comparison:
-        entries = []
+    def _accuracy(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Comparison:
+        quick, entries = plan.quick, []
         for at, epochs in enumerate(_epochs(quick)):
-            alone = _accuracies([outcomes[_alone(MAIN, split, quick).name] for split in _splits(quick)], 1, epochs)
+            alone = _accuracies([outcomes[_alone(MAIN, split, quick).name] for split in _splits(plan)], 1, epochs)
             entries.append(Entry(f"{epochs} epochs", "sequential", ACCURACY["sequential"][at], alone))
             for workers in _workers(quick):
-                runs = [outcomes[_together(workers, split, quick).name] for split in _splits(quick)]
+                runs = [outcomes[_together(workers, split, quick).name] for split in _splits(plan)]
                 found = _accuracies(runs, workers, epochs)
                 entries.append(Entry("", f"parallel ({workers})", ACCURACY["parallel"][at], found))
         return Comparison("Table 1", "Accuracy on the held-out 30 %", "%", tuple(entries))
 
-    def _readings(self, outcomes: Mapping[str, Outcome], quick: bool) -> Comparison:
-        entries = []
+    def _readings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Comparison:
+        quick, entries = plan.quick, []
         for variant in _others(quick):
-            runs = [outcomes[_alone(variant, split, quick).name] for split in _splits(quick)]
+            runs = [outcomes[_alone(variant, split, quick).name] for split in _splits(plan)]
             for at, epochs in enumerate(_epochs(quick)):
                 label = f"{epochs} epochs"
                 found = _accuracies(runs, 1, epochs)
@@ -121,7 +123,7 @@ class Alowaisheq2015:
         for at, epochs in enumerate(_epochs(plan.quick)):
             rows = [(2, self._measured(outcomes, epochs), "measured on MPI")] if plan.measured else []
             for workers in _workers(plan.quick):
-                rows.append((workers, self._simulated(outcomes, workers, epochs, plan.quick), "simulated"))
+                rows.append((workers, self._simulated(outcomes, workers, epochs, plan), "simulated"))
             for row, (workers, ours, how) in enumerate(rows):
                 label = "" if row else f"{epochs} epochs"
                 entries.append(Entry(label, f"parallel ({workers})", _ratio(workers, at), ours, how))
@@ -133,11 +135,11 @@ class Alowaisheq2015:
         two, one = (_clock(outcomes[f"timed-{workers}"], workers, epochs, "seconds") for workers in (2, 1))
         return (two / one,)
 
-    def _simulated(self, outcomes: Mapping[str, Outcome], workers: int, epochs: int, quick: bool) -> tuple[float, ...]:
+    def _simulated(self, outcomes: Mapping[str, Outcome], workers: int, epochs: int, plan: Plan) -> tuple[float, ...]:
         """The virtual time of each split, divided by that of one worker's."""
         pairs = [
-            (outcomes[_together(workers, split, quick).name], outcomes[_alone(MAIN, split, quick).name])
-            for split in _splits(quick)
+            (outcomes[_together(workers, split, plan.quick).name], outcomes[_alone(MAIN, split, plan.quick).name])
+            for split in _splits(plan)
         ]
         return tuple(
             _clock(many, workers, epochs, "virtual_clock") / _clock(one, 1, epochs, "virtual_clock")
@@ -181,8 +183,8 @@ def _ratio(workers: int, at: int) -> float:
     return SECONDS[workers][at] / SECONDS[1][at]
 
 
-def _splits(quick: bool) -> range:
-    return range(2 if quick else 10)
+def _splits(plan: Plan) -> range:
+    return range(plan.repeats or (2 if plan.quick else SPLITS.count))
 
 
 def _workers(quick: bool) -> tuple[int, ...]:

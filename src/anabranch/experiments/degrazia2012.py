@@ -15,7 +15,7 @@ from anabranch.experiments.degrazia2012_cells import EPOCHS, Extent, Recipe, all
 from anabranch.experiments.degrazia2012_pictures import all_pictures
 from anabranch.experiments.degrazia2012_reading import epochs_of_layers
 from anabranch.experiments.findings import Findings
-from anabranch.experiments.paper import Plan
+from anabranch.experiments.paper import Plan, Repeats
 from anabranch.objectives import Precision
 
 FALLING = ("--schedule", "cosine")  # the learning rate, to zero
@@ -30,9 +30,11 @@ RECIPES = (
 
 The last row is for fairness: what the falling rate does for one worker."""
 
+NETWORKS = Repeats(5, "networks")
+
 FULL = Extent(
     counts=(1, 2, 4, 8, 16, 20, 40),
-    networks=5,
+    networks=NETWORKS.count,
     epochs=EPOCHS,
     finetuning=30,
     converging=(1, 2, 4, 8, 16, 20, 40),
@@ -81,6 +83,7 @@ class DeGrazia2012:
         "a follow-up of four runs instead of 27",
         f"one recipe instead of {len(RECIPES)}",
     )
+    repeats: Repeats | None = NETWORKS
     fixed_dtype: Precision | None = None
 
     def cells(self, plan: Plan) -> list[Cell]:
@@ -111,4 +114,7 @@ def _observed(outcomes: Mapping[str, Outcome], extent: Extent) -> list[str]:
 
 
 def _extent(plan: Plan) -> Extent:
-    return replace(QUICK if plan.quick else FULL, dtype=plan.dtype, measured=plan.measured)
+    extent = QUICK if plan.quick else FULL
+    networks = plan.repeats or extent.networks
+    repeats = min(networks, extent.repeats)
+    return replace(extent, networks=networks, repeats=repeats, dtype=plan.dtype, measured=plan.measured)

@@ -12,7 +12,7 @@ from anabranch.experiments import ma2014_runs as runs
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture
 from anabranch.experiments.ma2014_runs import MA, NODES, TARGET, TASKS, Method
-from anabranch.experiments.paper import Plan
+from anabranch.experiments.paper import Plan, Repeats
 from anabranch.objectives import Precision
 
 TABLES: dict[str, dict[int, tuple[float, float]]] = {
@@ -64,6 +64,7 @@ class Ma2014:
         "two nodes with 4 and 32 cores alone",
         "of the other strategies the fastest alone",
     )
+    repeats: Repeats | None = None
     fixed_dtype: Precision | None = "float32"
 
     def cells(self, plan: Plan) -> list[Cell]:

@@ -10,16 +10,26 @@ from anabranch.objectives import Precision
 
 
 @dataclass(frozen=True)
+class Repeats:
+    """How often an experiment does the same: `count` times, each with another of `what`, such as "networks"."""
+
+    count: int
+    what: str
+
+
+@dataclass(frozen=True)
 class Plan:
     """What a user asks of an experiment.
 
     Attributes:
         quick: the shorter form.
+        repeats: of every figure; None for as many as that form has.
         dtype: of the training, where the paper does not fix it.
         measured: two workers are timed on this machine's MPI, too, beside all that is simulated.
     """
 
     quick: bool = False
+    repeats: int | None = None
     dtype: Precision = "float32"
     measured: bool = True
 
@@ -35,6 +45,11 @@ class Paper(Protocol):
     @property
     def cuts(self) -> tuple[str, ...]:
         """What the quick form leaves out, in sentences."""
+        ...
+
+    @property
+    def repeats(self) -> Repeats | None:
+        """Of the full form; None where nothing is repeated."""
         ...
 
     @property

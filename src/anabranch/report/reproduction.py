@@ -43,8 +43,8 @@ def reproduction_page(results: Json) -> Page:
 
 def lede(results: Json) -> str:
     """What was done."""
-    if results["quick"]:
-        return f"The quick form of the paper's experiment. It leaves out: {'; '.join(results['left_out'])}."
+    if results["left_out"]:
+        return f"The paper's experiment in a shorter form: {'; '.join(results['left_out'])}."
     return "The paper's experiment, run again: its own numbers beside ours."
 
 
