@@ -2,7 +2,7 @@
 
 import pytest
 
-from anabranch.config import Config, ParallelOptions, TrainingOptions
+from anabranch.config import Config, FineTuningOptions, ParallelOptions, TrainingOptions
 from anabranch.plans import with_momenta
 
 
@@ -25,3 +25,11 @@ def test_momenta_that_are_left_open(
     training = TrainingOptions(momentum=momentum, early_momentum=early)
     made = with_momenta(Config(parallel=ParallelOptions(strategy=strategy), training=training)).training
     assert (made.momentum, made.early_momentum) == found
+
+
+def test_other_rules_than_sgd_have_no_momentum() -> None:
+    config = Config(training=TrainingOptions(optimizer="adam"))
+    made = with_momenta(config)
+    assert (made.training.momentum, made.training.early_momentum, made.finetuning.finetune_momentum) == (0, 0, 0.9)
+    made = with_momenta(Config(finetuning=FineTuningOptions(finetune_optimizer="adagrad")))
+    assert (made.training.momentum, made.training.early_momentum, made.finetuning.finetune_momentum) == (0.9, 0.5, 0)

@@ -127,13 +127,16 @@ def ranks(config: Config) -> int:
 def with_momenta(config: Config) -> Config:
     """`config` with the momenta that it leaves open: Hinton's guide, section 9, or none under a plain strategy.
 
-    The early one is at most the later one, so that `--momentum 0` is plain descent from the first epoch on.
+    Update rules other than sgd have none. The early one is at most the later one, so that `--momentum 0` is plain
+    descent from the first epoch on.
     """
     t, f = config.training, config.finetuning
-    usual = 0.0 if find(config.parallel.strategy).plain else 0.9
+    of_sgd = 0.0 if find(config.parallel.strategy).plain else 0.9
+    usual = of_sgd if t.optimizer == "sgd" else 0.0
     momentum = usual if t.momentum is None else t.momentum
     early = min(0.5, momentum) if t.early_momentum is None else t.early_momentum
     training = replace(t, momentum=momentum, early_momentum=early)
+    usual = of_sgd if f.finetune_optimizer == "sgd" else 0.0
     tuned = usual if f.finetune_momentum is None else f.finetune_momentum
     return replace(config, training=training, finetuning=replace(f, finetune_momentum=tuned))
 

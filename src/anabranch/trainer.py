@@ -27,6 +27,7 @@ from anabranch.plans import (
     FINE_TUNING,
     TRAINING,
     batch_size,
+    check_momentum,
     finetuning_batch_size,
     finetuning_plan,
     finetuning_workers,
@@ -258,6 +259,8 @@ def check(config: Config, dataset: Dataset) -> None:
         check_tensorboard()
     check_sharding(examples, config.parallel.workers, batch)
     training_plan(config)
+    for momentum in (t.momentum, t.early_momentum):
+        check_momentum(momentum, t.optimizer)
     if not config.model.model.startswith("dbn:"):
         check_penalty(t.penalty)
         _check_without_rbms(config)
@@ -270,6 +273,7 @@ def check(config: Config, dataset: Dataset) -> None:
     if f.finetune_epochs and dataset.classes:
         check_sharding(examples, finetuning_workers(config), finetuning_batch_size(config, examples))
         finetuning_plan(config)
+        check_momentum(f.finetune_momentum, f.finetune_optimizer)
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
 
 
