@@ -201,6 +201,15 @@ def check_a_message_without_a_size_is_refused(comm: Communicator) -> None:
     assert "rank 3 sent more than MPI can count" in str(error)
 
 
+def check_more_elements_than_mpi_takes_are_refused(comm: Communicator) -> None:
+    """Nothing touches the memory. MPI 4 has no such limit."""
+    if MPI.Get_version() < (4, 0):
+        many = torch.empty(2**31, dtype=torch.int8)
+        for operation in (lambda: comm.broadcast(many, 0), lambda: comm.isend(many, 1 - comm.rank)):
+            with pytest.raises(CommunicationError, match=r"no tensor has 2\^31 elements or more, which MPI 3"):
+                operation()
+
+
 def check_what_is_added_lives_until_it_is_flushed(comm: Communicator) -> None:
     """For MPI is free to add it no sooner."""
     given: list[weakref.ref[NDArray[Any]]] = []

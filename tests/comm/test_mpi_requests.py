@@ -17,5 +17,5 @@ def test_requests(tmp_path: Path) -> None:
     for rank, table in enumerate(tables):
         for name, trace in table.items():
             assert trace is None, f"rank {rank}, {name}: {trace}\n{output}"
-    assert len(tables[0]) == len(tables[1]) == 14, output
+    assert len(tables[0]) == len(tables[1]) == 15, output
     assert done.returncode == 0, output

@@ -56,9 +56,10 @@ class Failures:
         certain = error.Get_error_class() in _FAILURES
         if (self.live and self._await_names(_PATIENCE[certain])) or certain:
             return PeerLost(self.told)
-        return CommunicationError(
-            f"MPI failed with {error.Get_error_string()}: see that all ranks call the same operations."
-        )
+        see = "see that all ranks call the same operations"
+        if error.Get_error_class() == MPI.ERR_ARG and MPI.Get_version() < (4, 0):
+            see += ", and that no tensor has 2^31 elements or more, which MPI 3 does not take"
+        return CommunicationError(f"MPI failed with {error.Get_error_string()}: {see}.")
 
     def _await_names(self, seconds: float) -> bool:
         """Wait a little for the names of the dead: an operation may break off before the death is known here."""
