@@ -11,7 +11,7 @@ from anabranch.cli.reproduce import parse as parse_reproduce
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Findings
-from anabranch.experiments.paper import Paper, Plan
+from anabranch.experiments.paper import Paper, Plan, Repeats
 from anabranch.objectives import Precision
 
 
@@ -29,6 +29,10 @@ class WithoutCells:
     @property
     def cuts(self) -> tuple[str, ...]:
         return self.whole.cuts
+
+    @property
+    def repeats(self) -> Repeats | None:
+        return self.whole.repeats
 
     @property
     def fixed_dtype(self) -> Precision | None:
