@@ -42,6 +42,23 @@ def test_windows_fail_where_others_are_kept_waiting(monkeypatch: pytest.MonkeyPa
     assert SimulatedWorld(2).run(probe) == [Finding(False, said)] * 2
 
 
+def test_a_core_that_was_taken_once_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other rank took 60 ms in the first try, 10 in the second: no third is made."""
+    took = iter([0.06, 0.01])
+    monkeypatch.setattr(module, "_try", lambda comm: next(took) if comm.rank else 0.0)
+    said = "1 MB was read and added to in 10.0 ms while its owner computed for 100 ms"
+    assert SimulatedWorld(2).run(probe) == [Finding(True, said)] * 2
+    assert next(took, None) is None
+
+
+def test_the_quickest_of_three_tries_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    took = iter([0.06, 0.04, 0.05, 0.01])
+    monkeypatch.setattr(module, "_try", lambda comm: next(took) if comm.rank else 0.0)
+    said = "1 MB was read and added to in 40.0 ms while its owner computed for 100 ms"
+    assert SimulatedWorld(2).run(probe) == [Finding(False, said)] * 2
+    assert next(took) == 0.01
+
+
 def test_all_find_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """That of the slowest: every look at the clock is one of several ranks', so they measure different times."""
     ticking(monkeypatch, 0.001)
