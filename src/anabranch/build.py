@@ -17,6 +17,8 @@ from anabranch.seeding import derive_seed, generator
 
 KINDS = ("dbn", "mlp")
 _STREAM, _HEAD = int.from_bytes(b"model"), int.from_bytes(b"head")
+Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]
+"""What makes each rank's model, as `build_model` does."""
 _NAMED = Named("--model", "function", "use dbn:…, mlp:…, or a module in this folder.")
 
 
@@ -49,6 +51,20 @@ def build_model(options: ModelOptions, dataset: Dataset, seed: int, dtype: torch
     return model
 
 
+def outlined(
+    build: Build, options: ModelOptions, dataset: Dataset, seed: int = 0, dtype: torch.dtype = torch.float32
+) -> nn.Module:
+    """As `build` makes it, where only its shapes are asked for: a DBN or MLP of ours then takes no memory.
+
+    Raises:
+        UsageError: as `build`.
+    """
+    if options.model.partition(":")[0] not in KINDS:
+        return build(options, dataset, seed, dtype)
+    with torch.device("meta"):
+        return build(options, dataset, seed, dtype)
+
+
 def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Module:
     """As `build_model`, where there are no data that a module of the user's own could be tried out on.
 
@@ -63,10 +79,6 @@ def untried_model(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Mo
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(_STREAM, seed))
         return _call(options.model).to(dtype)
-
-
-Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]
-"""What makes each rank's model, as `build_model` does."""
 
 
 def build_network(options: ModelOptions, seed: int, dtype: torch.dtype) -> nn.Module:

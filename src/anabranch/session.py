@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 
 from anabranch.autodtype import decided
-from anabranch.build import Build, build_model, resolve_model
+from anabranch.build import Build, build_model, outlined, resolve_model
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.config import Config, updated
 from anabranch.data import Dataset, load
@@ -96,7 +96,7 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display, build
     """
     config = with_momenta(config)
     model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
-    parameters = sum(p.numel() for p in build(model, dataset, 0, torch.float32).parameters())
+    parameters = sum(p.numel() for p in outlined(build, model, dataset).parameters())
     batch = batch_size(config, len(dataset.train))
     threads = config.parallel.threads or useful_threads(parameters, batch, cores)
     torch.set_num_threads(threads)

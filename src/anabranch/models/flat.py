@@ -36,9 +36,9 @@ def views(flat: Tensor, like: list[nn.Parameter]) -> list[Tensor]:
 
 
 def _move_into_one(parameters: list[nn.Parameter]) -> Tensor:
-    flat = torch.cat([p.detach().reshape(-1) for p in parameters])
+    flat = parameters[0].detach().new_empty(sum(p.numel() for p in parameters))
     for parameter, view in zip(parameters, views(flat, parameters), strict=True):
-        parameter.data = view
+        parameter.data = view.copy_(parameter.detach())  # one after another: each frees its own memory
         parameter.grad = None
     return flat
 

@@ -45,7 +45,9 @@ class RBM(nn.Module):
                 f"an RBM needs at least one unit in each layer, not {visible} visible and {hidden} hidden."
             )
         super().__init__()
-        weight = torch.empty(hidden, visible, dtype=dtype).normal_(0, std, generator=generator)
+        weight = torch.empty(hidden, visible, dtype=dtype)
+        if not weight.is_meta:  # an outline has no values; torch would import its compiler for them, for a second
+            weight.normal_(0, std, generator=generator)
         self._own(weight, torch.zeros(visible, dtype=dtype), torch.zeros(hidden, dtype=dtype), units)
 
     @classmethod

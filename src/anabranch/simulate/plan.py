@@ -2,6 +2,7 @@
 
 import torch
 
+from anabranch.build import outlined
 from anabranch.cluster import Cluster
 from anabranch.config import Config
 from anabranch.data import Dataset
@@ -22,11 +23,11 @@ def make_stage(
         UsageError: the cluster has no room for the workers, or no speed for their work.
     """
     precision = config.training.precision
-    model = parts.build(config.model, dataset, config.training.seed, weight_dtype(precision))
+    model = outlined(parts.build, config.model, dataset, config.training.seed, weight_dtype(precision))
     network = None
     if isinstance(model, DBN) and config.finetuning.finetune_epochs and dataset.classes:
-        dropout = config.finetuning.finetune_dropout
-        network = model.classifier(dataset.classes, dropout=dropout, generator=torch.Generator())
+        with torch.device("meta"):
+            network = model.classifier(dataset.classes, dropout=config.finetuning.finetune_dropout)
     work = loads(config, dataset, model, network, parts.loss)
     stage = Stage(cluster, config.parallel.workers, per_node, work, precision, servers(config))
     for name in work:
