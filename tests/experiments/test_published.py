@@ -9,7 +9,7 @@ import pytest
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Outcome, finished
 from anabranch.experiments.degrazia2012 import FULL
-from anabranch.experiments.degrazia2012_tables import figure_1, figure_2
+from anabranch.experiments.degrazia2012_tables import figure_1, figure_2, follow_up
 from anabranch.experiments.findings import Comparison
 from anabranch.experiments.paper import Plan
 
@@ -50,6 +50,21 @@ def test_the_page_of_degrazia2012_says_what_is_in_them() -> None:
     lengths = [[mean(entry.ours) for entry in epochs.entries[at : at + 3]] for at in range(0, len(epochs.entries), 3)]
     text = " | ".join(", ".join(f"{length:.0f}" for length in layers) for layers in lengths)
     assert f"| epochs of the three layers | {text} |" in page
+
+
+def test_the_page_of_degrazia2012_says_what_the_follow_up_has_found() -> None:
+    found, page = outcomes("degrazia2012"), (ROOT / "docs/degrazia2012.md").read_text(encoding="utf-8")
+    whole = [n for n in range(FULL.repeats) if follows_up(found, n)]
+    assert whole == list(range(len(whole)))
+    epochs, errors = (table.entries for table in follow_up(found, replace(FULL, repeats=len(whole))))
+    cells = [f"{epoch.mean:.0f} epochs, {error.mean:.2f}" for epoch, error in zip(epochs, errors, strict=True)]
+    for at, batch in enumerate(FULL.batches):
+        assert f"| {batch} | {' | '.join(cells[at :: len(FULL.batches)])} |" in page
+
+
+def follows_up(found: dict[str, Outcome], network: int) -> bool:
+    """Whether all minibatches and numbers of workers of the follow-up are there for that network."""
+    return all(f"first-layer-{batch}x{n}-network-{network}" in found for batch in FULL.batches for n in FULL.spread)
 
 
 def is_whole(found: dict[str, Outcome], network: int) -> bool:
