@@ -109,6 +109,16 @@ class RunFolder:
                 pass  # a network file system without locks
             yield
 
+    def is_held(self) -> bool:
+        """Whether a process trains here."""
+        if not self.config.exists():
+            return False
+        try:
+            with self.held():
+                return False
+        except UsageError:
+            return True
+
     def check_same(self, config: Config) -> None:
         """Check that the run in this folder has these options.
 

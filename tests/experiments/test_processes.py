@@ -28,13 +28,28 @@ def test_signals(tmp_path: Path) -> None:
     assert not killed.ended(0)
     killed.kill()
     assert killed.wait() == -signal.SIGKILL
-    deadline = time.monotonic() + 100
-    while not (tmp_path / "asked/steps.jsonl").exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_for(tmp_path / "asked/steps.jsonl")
     asked.terminate()
     assert asked.wait() == 128 + signal.SIGTERM
     assert "stopped by a signal in training" in asked.said()
+
+
+def test_a_cell_does_not_hear_the_terminal(tmp_path: Path) -> None:
+    """Its Ctrl-C goes to all processes of a group, and the cell would hear of it a second time from us."""
+    cell = CellProcess([*ENDLESS, "--out", str(tmp_path / "run")], tmp_path / "said")
+    try:
+        wait_for(tmp_path / "run/steps.jsonl")
+        assert os.getsid(cell.pid) == cell.pid != os.getsid(0)
+    finally:
+        cell.kill()
+        cell.wait()
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 100
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_this_process_keeps_its_environment_and_the_cell_has_its_folder(

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import signal
 import threading
@@ -17,6 +18,7 @@ from anabranch.cli.main import main
 from anabranch.errors import AnabranchError, CheckpointError, Interrupted, UsageError
 from anabranch.experiments.cell import Cell, Outcome, conclude
 from anabranch.experiments.course import Course, in_words
+from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
 
 
@@ -64,6 +66,62 @@ def test_a_stopped_experiment_goes_on_to_the_same_bits(tmp_path: Path, monkeypat
     assert len(resumed.epochs["1"]) == EPOCHS
 
 
+def test_a_second_ctrl_c_does_not_wait_for_the_end_of_an_epoch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An epoch takes minutes here; so would the end of this test."""
+    (cell,) = (cell for cell in cells(long=True) if cell.name == "other")
+    monkeypatch.chdir(Path(slow_net.__file__).parent)
+    monkeypatch.setenv(slow_net.PAUSE, "10")
+    flag = StopFlag()
+    run, _ = runner(tmp_path, flag=flag)
+
+    def stop_twice() -> None:
+        while not (tmp_path / "other/run/steps.jsonl").exists():
+            time.sleep(0.02)
+        flag.signal_number = signal.SIGINT
+        while "stopping at the end of this epoch" not in (tmp_path / "other/said.txt").read_text():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=stop_twice, daemon=True).start()
+    with pytest.raises(Interrupted):
+        run.run([cell])
+    assert "stopped at once" in (tmp_path / "other/said.txt").read_text()
+    assert json.loads((tmp_path / "other/spent.json").read_text()) > 0
+
+
+def test_a_cell_whose_last_process_goes_on_is_waited_for(tmp_path: Path, finished: Finished) -> None:
+    shutil.copytree(finished.folder / "other", tmp_path / "other")
+    (tmp_path / "other/result.json").unlink()
+    run, said = runner(tmp_path)
+    left = RunFolder(tmp_path / "other/run")
+    held = threading.Event()
+
+    def go_on_for_a_while() -> None:
+        with left.held():
+            held.set()
+            while "waiting" not in said.getvalue():
+                time.sleep(0.02)
+
+    assert not left.is_held()
+    threading.Thread(target=go_on_for_a_while, daemon=True).start()
+    assert held.wait(60)
+    (cell,) = (cell for cell in cells() if cell.name == "other")
+    found = run.run([cell])[cell.name]
+    assert found.summary["weights_sha256"] == finished.outcomes["other"].summary["weights_sha256"]
+    assert "other: another process is training there still; waiting until it has stopped …\n" in said.getvalue()
+
+
+def test_the_seconds_of_all_parts_of_a_cell_count(tmp_path: Path, finished: Finished) -> None:
+    shutil.copytree(finished.folder / "short", tmp_path / "short")
+    (tmp_path / "short/result.json").unlink()
+    (cell,) = cells()[:1]
+    for code in (143, 137):
+        with pytest.raises(AnabranchError):
+            conclude(cell, tmp_path, code, "", 10.0)
+    assert conclude(cell, tmp_path, 0, "", 1.5).seconds == 21.5
+    assert not (tmp_path / "short/spent.json").exists()
+
+
 def test_a_failing_cell_names_its_command_and_ends_the_others(tmp_path: Path, finished: Finished) -> None:
     """It fails since it goes on with a run that was begun with other options."""
     shutil.copytree(finished.folder / "short", tmp_path / "short")
@@ -95,6 +153,7 @@ def test_another_experiments_cell_is_not_taken_for_ones_own(tmp_path: Path, fini
 
 def test_a_killed_cell_is_not_taken_for_a_wish_to_stop(tmp_path: Path) -> None:
     cell = Cell("big", ("train",))
+    (tmp_path / "big").mkdir()
     for code in (-9, 137):
         with pytest.raises(AnabranchError, match=r"big was killed .*fewer --jobs") as caught:
             conclude(cell, tmp_path, code, "", 1.0)

@@ -15,6 +15,7 @@ from anabranch.runfolder import RunFolder, saved_config
 
 RESULT = "result.json"
 SAID = "said.txt"
+SPENT = "spent.json"
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Outcome:
     """What a finished cell has found.
 
     Attributes:
-        seconds: that it took this machine.
+        seconds: that it took this machine, in all its parts, if it was broken off.
         summary: of a run of `anabranch train`, as in its `summary.json`; empty for a simulation.
         rows: of `anabranch simulate`, as in `sweep.json`; empty for a run.
         epochs: by the number of workers of the run: the records of its epochs, of all tasks in order.
@@ -99,6 +100,12 @@ def start(cell: Cell, folder: Path) -> CellProcess:
     return CellProcess([*cell.arguments, "--resume" if goes_on else "--out", str(run)], place / SAID)
 
 
+def is_held(cell: Cell, folder: Path) -> bool:
+    """Whether another process trains in a run of `cell`."""
+    run = folder / cell.name / "run"
+    return any(RunFolder(path.parent).is_held() for path in (run / "config.toml", *run.glob("workers-*/config.toml")))
+
+
 def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> Outcome:
     """Read what an ended `cell` has found, and keep it.
 
@@ -106,6 +113,21 @@ def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> 
         Interrupted: a signal had stopped it.
         AnabranchError: it failed.
     """
+    place = folder / cell.name
+    seconds += _spent(place)
+    try:
+        _check_ended(cell, code, said)
+    except AnabranchError:
+        write_json(place / SPENT, seconds)
+        raise
+    diverged = code != 0
+    outcome = Outcome(seconds, diverged=True) if diverged else _read(place / "run", seconds)
+    write_json(place / RESULT, {"arguments": list(cell.arguments), **vars(outcome)})
+    (place / SPENT).unlink(missing_ok=True)
+    return outcome
+
+
+def _check_ended(cell: Cell, code: int, said: str) -> None:
     number = code - 128 if code > 128 else -code
     if number in (signal.SIGINT, signal.SIGTERM):
         raise Interrupted(number, f"{cell.name} was stopped")
@@ -115,9 +137,12 @@ def conclude(cell: Cell, folder: Path, code: int, said: str, seconds: float) -> 
     if code and not (diverged and cell.may_diverge):
         last = (said.strip().splitlines() or ["no message"])[-1].removeprefix("anabranch: ")
         raise AnabranchError(f"{cell.name} failed with exit code {code} ({last}): its command was {cell.command}")
-    outcome = Outcome(seconds, diverged=True) if diverged else _read(folder / cell.name / "run", seconds)
-    write_json(folder / cell.name / RESULT, {"arguments": list(cell.arguments), **vars(outcome)})
-    return outcome
+
+
+def _spent(place: Path) -> float:
+    """Seconds of the parts of a cell that were broken off before, as far as this program saw them end."""
+    path = place / SPENT
+    return float(_json(path)) if path.exists() else 0.0
 
 
 def _result(cell: Cell, folder: Path) -> dict[str, Any] | None:

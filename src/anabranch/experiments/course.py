@@ -30,6 +30,10 @@ class Course:
         if before:
             self._say(f"{counted(before, 'cell')} finished before, {len(cells)} to run")
 
+    def waits(self, cell: Cell) -> None:
+        """A cell cannot begin yet."""
+        self._say(f"{cell.name}: another process is training there still; waiting until it has stopped …")
+
     def ended(self, cell: Cell, outcome: Outcome) -> None:
         """A cell has been finished."""
         self._done += cell.cost

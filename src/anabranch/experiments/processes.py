@@ -23,7 +23,7 @@ _context = multiprocessing.get_context("forkserver")
 
 
 class CellProcess:
-    """A command of ours in a process of its own, which does not outlive this one.
+    """A command of ours in a process of its own, which does not outlive this one, and hears no Ctrl-C but through it.
 
     Args:
         arguments: of `anabranch`.
@@ -38,6 +38,12 @@ class CellProcess:
         self._process = _context.Process(target=_run, args=given, daemon=True)
         self._process.start()
         ours.close()
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        assert self._process.pid is not None  # it was started
+        return self._process.pid
 
     def wait(self) -> int:
         """Its exit code, or minus the signal that ended it. For one thread alone, which is the first to know."""
@@ -60,8 +66,13 @@ class CellProcess:
         if not self.ended(0):
             self._process.terminate()
 
+    def hurry(self) -> None:
+        """Once it was asked to stop: not to wait for the end of an epoch, as a second Ctrl-C says."""
+        if not self.ended(0):
+            os.kill(self.pid, signal.SIGINT)
+
     def kill(self) -> None:
-        """End it at once."""
+        """End it at once, without a word to what it has started."""
         if not self.ended(0):
             self._process.kill()
 
@@ -83,6 +94,7 @@ def _start_server() -> None:
 
 def _run(arguments: list[str], environment: dict[str, str], here: Path, said: Path, parent: Connection) -> None:
     """In the new process."""
+    os.setsid()  # the terminal's Ctrl-C must reach the experiment alone: a cell on MPI takes a second signal for haste
     os.chdir(here)
     os.environ.clear()
     os.environ.update(environment)

@@ -8,13 +8,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from anabranch.errors import Interrupted
-from anabranch.experiments.cell import Cell, Outcome, conclude, finished, start
+from anabranch.experiments.cell import Cell, Outcome, conclude, finished, is_held, start
 from anabranch.experiments.course import Course
 from anabranch.experiments.processes import CellProcess
 from anabranch.files import make_folder
 from anabranch.signals import StopFlag
 
 PATIENCE_SECONDS = 120.0  # for a cell that was asked to stop, which ends at the end of an epoch
+HASTE_SECONDS = 10.0  # for one that was asked twice
+LOOK_SECONDS = 0.2
 
 
 class Runner:
@@ -64,7 +66,7 @@ class Runner:
                 while waiting:
                     if self._flag.signal_number:
                         raise Interrupted(self._flag.signal_number, "stopped")
-                    done, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+                    done, _ = wait(waiting, timeout=LOOK_SECONDS, return_when=FIRST_COMPLETED)
                     for future in done:
                         cell = waiting.pop(future)
                         found[cell.name] = future.result()
@@ -77,6 +79,7 @@ class Runner:
         return found
 
     def _one(self, cell: Cell) -> Outcome:
+        self._wait_for_another(cell)
         began = time.monotonic()
         with self._lock:
             if self._stopped:
@@ -90,13 +93,32 @@ class Runner:
                 self._running.discard(process)
         return conclude(cell, self._folder, code, process.said(), time.monotonic() - began)
 
+    def _wait_for_another(self, cell: Cell) -> None:
+        """What an experiment that was killed has left behind stops at the end of its epoch."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        if is_held(cell, self._folder):
+            self._course.waits(cell)
+        while is_held(cell, self._folder) and not self._stopped and time.monotonic() < deadline:
+            time.sleep(LOOK_SECONDS)
+
     def _end_all(self) -> None:
         with self._lock:
             self._stopped = True
             running = list(self._running)
-        for process in running:
-            process.terminate()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        for process in running:
-            if not process.ended(max(deadline - time.monotonic(), 0.1)):
-                process.kill()
+        try:
+            for process in running:
+                process.terminate()
+            _await(running, PATIENCE_SECONDS)
+        except KeyboardInterrupt:  # a second Ctrl-C
+            for process in running:
+                process.hurry()
+            _await(running, HASTE_SECONDS)
+            raise
+
+
+def _await(running: Sequence[CellProcess], seconds: float) -> None:
+    """Kill what has not ended by then."""
+    deadline = time.monotonic() + seconds
+    for process in running:
+        if not process.ended(max(deadline - time.monotonic(), 0.1)):
+            process.kill()
