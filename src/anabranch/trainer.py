@@ -1,5 +1,6 @@
 """A run from data to results, as each rank executes it: pretraining, fine-tuning, evaluation, files."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,10 +12,11 @@ from torch import Tensor, nn
 
 from anabranch.build import Build, build_model, with_classes
 from anabranch.comm.base import Communicator, Timed
+from anabranch.comm.offstage import offstage
 from anabranch.comm.simulated import SimulatedCommunicator
 from anabranch.config import Config, ModelOptions, TrainingOptions
 from anabranch.data import Dataset, check_sharding, check_unit_interval
-from anabranch.errors import UsageError
+from anabranch.errors import DivergedError, UsageError
 from anabranch.evaluate import CHUNK, classification_error, mean_loss
 from anabranch.eventfiles import EventFiles, check_tensorboard
 from anabranch.gallery import write_gallery
@@ -138,13 +140,14 @@ class Trainer:
         summary = None
         if comm.rank == 0:
             judgement = self._judgement(network) if network and self._classifies else None
+            lost = self._test_loss(network) if network else {}
+            _check_finite([*lost.values(), judgement.loss if judgement else 0.0])
             if self.folder:
                 write_gallery(self.folder.path, self.dataset, model, judgement, dtype, config.training.seed)
             error = judgement.error if judgement else None
             searches = find(config.parallel.strategy).searches
             work = {} if searches else works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
-            lost = self._test_loss(network) if network else {}
             seconds = time.monotonic() - began
             summary = write_results(self.folder, config, model, network, tasks, error, seconds) | lost
         living = self._living(comm)
@@ -174,9 +177,11 @@ class Trainer:
         """Give everybody the buffers (running statistics) of the first worker: those of a server saw no examples."""
         buffers = [] if network is None else list(network.buffers())
         if buffers:
-            living = self._living(comm)
+            living = offstage(self._living(comm))  # not a part of the algorithm: it takes no virtual time
             for buffer in buffers:
-                living.broadcast(buffer.view(-1).view(torch.uint8), root=servers(self.config))
+                content = buffer.detach().contiguous()  # a mask may be a transposed view
+                living.broadcast(content.view(-1).view(torch.uint8), root=servers(self.config))
+                buffer.copy_(content)
 
     def _train(self, model: nn.Module, comm: Communicator, journal: RunJournal) -> nn.Module | None:
         """Train `model`; return what classifies in the end, or None for an unsupervised run."""
@@ -243,6 +248,17 @@ def _pausing(strategy: Strategy, comm: Communicator) -> float:
     hosting = getattr(strategy, "hosting", None)
     goes_on = isinstance(hosting, Hosting) and hosting.kind != "ranks" and not isinstance(comm, SimulatedCommunicator)
     return 1 / comm.size if goes_on else 1.0
+
+
+def _check_finite(losses: Sequence[float | None]) -> None:
+    """Weights may be finite whose outputs are not.
+
+    Raises:
+        DivergedError: a loss on the test part is not.
+    """
+    for loss in losses:
+        if loss is not None and not math.isfinite(loss):
+            raise DivergedError(f"the loss on the test part is {loss} after training: {DivergedError.remedy}.")
 
 
 def check(config: Config, dataset: Dataset) -> None:

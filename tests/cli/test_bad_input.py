@@ -302,6 +302,19 @@ def test_divergence(options: list[str], where: str, tmp_path: Path, data: str, c
     assert found is None or all(bool(tensor.isfinite().all()) for tensor in found.model.values())
 
 
+def test_outputs_that_overflow_after_finite_weights_are_divergence_too(
+    tmp_path: Path, data: str, capsys: Captured
+) -> None:
+    """The only step of the only epoch has a finite loss, and leaves huge, but finite weights."""
+    options = ["--data", data, "--model", "mlp:16-8-3", "--epochs", "1", "--learning-rate", "1e30"]
+    said = sentence(capsys, 1, "train", *options, "--batch-size", "48", "--out", str(tmp_path / "run"))
+    assert said == "the loss on the test part is nan after training: use a lower learning rate."
+    assert not (tmp_path / "run" / "summary.json").exists()
+    watched = [*options, "--batch-size", "24", "--stop", "convergence", "--workers", "2"]
+    said = sentence(capsys, 1, "train", *watched, "--out", str(tmp_path / "watched"))
+    assert "became nan in training, epoch 1, at learning rate 1e+30: use a lower learning rate" in said
+
+
 # --- folders and disks
 
 

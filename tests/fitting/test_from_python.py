@@ -24,7 +24,7 @@ from anabranch.config import ModelOptions
 from anabranch.data import load
 from anabranch.errors import DataError, DivergedError, Interrupted, UsageError
 from anabranch.models import RBM
-from anabranch.strategies import Hosting
+from anabranch.strategies import CATALOGUE, Hosting
 from anabranch.testing.tasks import Quadratic
 
 SIZES: dict[str, Any] = {"batch_size": 8, "threads": 1, "epochs": 3, "progress": False}
@@ -197,6 +197,49 @@ def test_a_server_takes_the_buffers_of_a_worker(data: str) -> None:
     assert isinstance(norm, nn.BatchNorm1d)
     assert norm.running_mean is not None
     assert float(norm.running_mean.abs().sum()) > 0
+
+
+class Masked(nn.Module):
+    """A buffer that is no contiguous memory, and one that is in no state dict."""
+
+    mask: Tensor
+    seen: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(16, 3)
+        self.register_buffer("mask", torch.ones(3, 16).T)
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            self.seen += 1
+        logits: Tensor = self.layer(x) + 0 * (x @ self.mask)
+        return logits
+
+
+@pytest.mark.parametrize("strategy", ["averaging", "downpour"])
+def test_buffers_of_any_kind_come_back(strategy: str, data: str) -> None:
+    module = Masked()
+    anabranch.fit(module, data, strategy=strategy, workers=2, epochs=1, learning_rate=0.01, progress=False)
+    assert module.seen > 0
+    assert torch.equal(module.mask, torch.ones(16, 3))
+
+
+@pytest.mark.parametrize("name", ["fetch-put", "fetch-add", "downpour", "hogwild"])
+def test_a_strategy_of_ours_is_the_same_by_its_class(name: str, data: str) -> None:
+    """Its momentum, too, is 0 unless given."""
+    options: dict[str, Any] = {"workers": 2, "epochs": 1, "learning_rate": 0.02, "progress": False}
+    make: Any = CATALOGUE[name].make
+    by_name, by_class = (anabranch.fit("mlp", data, strategy=way, **options) for way in (name, make))
+    assert by_name.summary["weights_sha256"] == by_class.summary["weights_sha256"]
+
+
+def test_hogwild_may_be_an_object(data: str) -> None:
+    trained = anabranch.fit(
+        "mlp", data, strategy=anabranch.Hogwild(Rule("sgd", 0.05)), workers=2, epochs=1, progress=False
+    )
+    assert trained.summary["workers"] == 2
 
 
 def test_a_regression_on_data_in_their_own_shape() -> None:

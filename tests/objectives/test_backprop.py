@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anabranch.errors import UsageError
@@ -92,6 +94,27 @@ def test_bf16_mixed_stays_near_float32() -> None:
     mixed_loss, mixed = BackPropagation(network, precision="bf16-mixed").gradient(batch)
     assert mixed_loss == pytest.approx(loss, rel=0.02)
     assert float((mixed - g).norm() / g.norm()) < 0.05
+
+
+def test_outputs_of_any_structure_come_to_the_loss_in_float32() -> None:
+    class Both(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.Linear(3, 2)
+
+        def forward(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+            return self.layer(x), {"x": x, "number": torch.arange(len(x))}
+
+    def loss(output: Any, targets: Tensor) -> Tensor:
+        logits, rest = output
+        assert (logits.dtype, rest["x"].dtype, rest["number"].dtype) == (torch.float32, torch.float32, torch.int64)
+        return torch.nn.functional.cross_entropy(logits, targets)
+
+    found, gradient = BackPropagation(Both(), loss=loss, precision="bf16-mixed").gradient(
+        Batch(torch.rand(4, 3), torch.tensor([0, 1, 1, 0]))
+    )
+    assert 0 < found < 10
+    assert gradient.any()
 
 
 def test_unlabelled_batches_are_refused() -> None:

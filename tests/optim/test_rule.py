@@ -5,6 +5,7 @@ import torch
 
 from anabranch.errors import UsageError
 from anabranch.optim import FlatOptimizer, Rule, RuleName
+from anabranch.optim.rule import Schedule
 
 
 def trajectory(optimizer: FlatOptimizer, w: torch.Tensor, steps: int, seed: int = 0) -> None:
@@ -66,6 +67,25 @@ def test_schedules_fall_to_zero() -> None:
         assert optimizer.learning_rate == 1.0
         optimizer.advance(4)
         assert optimizer.learning_rate == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cosine"])
+def test_a_schedule_that_has_fallen_stays_at_zero(schedule: Schedule) -> None:
+    optimizer = Rule(learning_rate=1.0, schedule=schedule, epochs=2).build(torch.zeros(1))
+    rates = []
+    for epoch in range(6):
+        optimizer.advance(epoch)
+        rates.append(optimizer.learning_rate)
+    assert rates == pytest.approx([1, 0.5, 0, 0, 0, 0])
+
+
+def test_what_a_rule_cannot_be_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"a cosine schedule falls to zero over some epochs: give Rule\(…, epochs=…\)"):
+        Rule(schedule="cosine")
+    with pytest.raises(UsageError, match="unknown update rule 'rmsprop'"):
+        Rule("rmsprop")  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="unknown schedule 'cosin': did you mean 'cosine'"):
+        Rule(schedule="cosin", epochs=3)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["sgd", "adagrad", "adam", "adamw"])

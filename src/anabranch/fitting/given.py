@@ -140,9 +140,9 @@ def named_strategy(strategy: StrategyLike, rule: dict[str, Any]) -> Iterator[dic
             f"{' and '.join(given)} would be overlooked, for a strategy that is an object has its own rule: "
             f"{type(strategy).__name__}(Rule('sgd', learning_rate=0.1)), or give the class."
         )
-    with registered(name, lent(strategy)):
+    with registered(name, entry := lent(strategy)):
         hosting = getattr(strategy, "hosting", None)
-        yield {"strategy": name} | ({"server": str(hosting)} if hosting else {})
+        yield {"strategy": name} | ({"server": str(hosting)} if entry.hosted else {})
 
 
 def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:
@@ -206,6 +206,8 @@ def load_into(given: nn.Module | str, model: nn.Module, network: nn.Module | Non
     """What the caller of `fit` gets: the module that was given, with the weights of `model`, or what its name made."""
     if isinstance(given, nn.Module):
         given.load_state_dict(model.state_dict())
+        for mine, trained in zip(given.buffers(), model.buffers(), strict=True):
+            mine.copy_(trained)  # those that are not persistent are in no state dict
         if not isinstance(given, DBN):
             return given
     return network if network is not None else given if isinstance(given, nn.Module) else model

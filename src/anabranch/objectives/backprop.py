@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._pytree import tree_map_only
 
 from anabranch.errors import UsageError
 from anabranch.models.flat import flat_parameters, trained_parameters, views
@@ -75,7 +76,14 @@ class BackPropagation(Objective):
             torch.random.set_rng_state(self._noise)
             with torch.autocast("cpu", torch.bfloat16, enabled=self._precision == "bf16-mixed"):
                 output = self._module(batch.x)
-            loss = self._loss(output if self._precision != "bf16-mixed" else output.float(), batch.y)
+            if self._precision == "bf16-mixed":
+                output = tree_map_only(Tensor, _whole, output)
+            loss = self._loss(output, batch.y)
             torch.autograd.backward(loss)
             self._noise = torch.random.get_rng_state()
         return loss.item(), self._gradient
+
+
+def _whole(output: Tensor) -> Tensor:
+    """One of a module's outputs as the loss is computed: in float32, whatever autocast has made of it."""
+    return output.float() if output.is_floating_point() else output

@@ -5,13 +5,13 @@ import math
 import threading
 import warnings
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import torch
 from torch import Tensor
 from torch.optim import lr_scheduler
 
-from anabranch.errors import UsageError
+from anabranch.errors import UsageError, unknown_name
 
 RuleName = Literal["sgd", "adagrad", "adam", "adamw"]
 Schedule = Literal["constant", "linear", "cosine"]
@@ -28,8 +28,9 @@ class Rule:
         momentum: of SGD; the other rules have their own.
         early_momentum: until `early_epochs` have passed (Hinton's guide: 0.5 for five epochs, then 0.9).
         early_epochs: length of that phase, in epochs.
-        schedule: course of the learning rate: constant, or falling to zero over `epochs` (linear, cosine).
-        epochs: length of the schedule, in epochs.
+        schedule: course of the learning rate: constant, or falling to zero over `epochs` and staying there (linear,
+            cosine).
+        epochs: length of the schedule, in epochs; a rate that falls must be given one.
         nesterov: whether SGD looks ahead by its momentum, as torch has it; nothing where that is 0.
     """
 
@@ -39,10 +40,16 @@ class Rule:
     early_momentum: float = 0.0
     early_epochs: int = 0
     schedule: Schedule = "constant"
-    epochs: int = 1
+    epochs: int | None = None
     nesterov: bool = False
 
     def __post_init__(self) -> None:
+        if self.name not in get_args(RuleName):
+            raise unknown_name("update rule", self.name, get_args(RuleName))
+        if self.schedule not in get_args(Schedule):
+            raise unknown_name("schedule", self.schedule, get_args(Schedule))
+        if self.schedule != "constant" and self.epochs is None:
+            raise UsageError(f"a {self.schedule} schedule falls to zero over some epochs: give Rule(…, epochs=…), too.")
         if not (math.isfinite(self.learning_rate) and self.learning_rate > 0):
             raise UsageError(f"the learning rate must be a positive number, not {self.learning_rate}.")
         for value in (self.momentum, self.early_momentum):
@@ -50,6 +57,11 @@ class Rule:
                 raise UsageError(f"momentum must lie in [0, 1), not {value}.")
         if self.early_epochs < 0:
             raise UsageError(f"the early phase cannot last {self.early_epochs} epochs: use 0 or more.")
+
+    @property
+    def length(self) -> int:
+        """Of the schedule, in epochs."""
+        return max(1, self.epochs or 1)
 
     def build(self, weights: Tensor) -> "FlatOptimizer":
         """The rule at work on `weights` [P]."""
@@ -116,7 +128,8 @@ class FlatOptimizer:
             # A resumed run brings the schedule forward before its first update: the others were in an earlier process.
             warnings.filterwarnings("ignore", "Detected call of `lr_scheduler.step", UserWarning)
             while self._epoch < epoch:
-                self._scheduler.step()
+                if self._epoch < self._rule.length:  # a cosine would rise again
+                    self._scheduler.step()
                 self._epoch += 1
         self._set_momentum()
 
@@ -162,6 +175,6 @@ def _scheduler(rule: Rule, optimizer: torch.optim.Optimizer) -> lr_scheduler.LRS
         case "constant":
             return lr_scheduler.LambdaLR(optimizer, lambda _: 1.0)
         case "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=max(1, rule.epochs))
+            return lr_scheduler.CosineAnnealingLR(optimizer, T_max=rule.length)
         case "linear":
-            return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=max(1, rule.epochs))
+            return lr_scheduler.LinearLR(optimizer, start_factor=1.0, end_factor=0.0, total_iters=rule.length)

@@ -125,7 +125,8 @@ def entry_of(make: Callable[..., Strategy], name: str) -> Entry:
             raise raised(f"{name}()", error) from error
         return check_strategy_kind(found, name)
 
-    return Entry(made, takes, hosted="hosting" in own, searches=True)
+    plain = any(entry.make is make and entry.plain for entry in CATALOGUE.values())  # ours by its class, not its name
+    return Entry(made, takes, hosted="hosting" in own, plain=plain, searches=True)
 
 
 def check_strategy_kind(found: Any, name: str) -> Strategy:

@@ -207,6 +207,8 @@ class Task:
         comm.allreduce(wishes, op="max")
         self._monitor.meet(comm)
         error = self._finish(float(sums[0] / sums[1]))
+        if not math.isfinite(error):
+            raise self._diverged(f"the {self._quantity} became {error}")
         with self._to_be_judged(comm):
             last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)
