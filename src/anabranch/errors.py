@@ -50,10 +50,11 @@ class ReceiveTimeout(CommunicationError):
 class PeerLost(CommunicationError):
     """A rank that this operation needs is dead. `ranks` are its ranks in the communicator that raised."""
 
-    def __init__(self, ranks: Iterable[int]) -> None:
+    def __init__(self, ranks: Iterable[int], sentence: str = "") -> None:
         self.ranks = frozenset(ranks)
         names = ", ".join(str(rank) for rank in sorted(self.ranks)) or "unknown"
-        super().__init__(f"rank {names} is lost: start again with --resume, which continues from the last checkpoint.")
+        usual = f"rank {names} is lost: start again with --resume, which continues from the last checkpoint."
+        super().__init__(sentence or usual)
 
 
 class Unsupported(CommunicationError):

@@ -68,5 +68,5 @@ def make_folder(path: Path) -> None:
 def storage_error(path: Path, error: OSError) -> StorageError:
     """The sentence for a failed write to `path`."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return StorageError(f"no space left to write {path}: free some, then go on with --resume.")
-    return StorageError(f"cannot write {path}: {error.strerror}; choose a folder that is writable with --out.")
+        return StorageError(f"no space left to write {path}: free some, then start again; a run goes on with --resume.")
+    return StorageError(f"cannot write {path}: {error.strerror}; choose a place that is writable.")

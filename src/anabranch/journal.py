@@ -152,7 +152,12 @@ class RunJournal:
         self._ranks, self._staleness = [], None
 
     def on_traffic(self, traffic: dict[str, Any]) -> None:
-        """Record it, and put it into the task's summary."""
+        """Record it, and put it into the task's summary.
+
+        A task that had ended when this process began has nothing new to tell: its books were closed then.
+        """
+        if "traffic" in self._running and not traffic["examples"]["computed"]:
+            return
         self._running["traffic"] = traffic
         for record in self.records:
             record.traffic(self._running["task"], traffic)

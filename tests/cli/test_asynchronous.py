@@ -82,6 +82,28 @@ def test_a_simulated_run_that_was_broken_off_goes_on(server: str, data: str, tmp
     assert [task["epochs"] for task in summary(tmp_path / "run")["tasks"]] == [3, 3, 3]
 
 
+@pytest.mark.parametrize("strategy", [["easgd", "--every", "5"], ["downpour", "--overlap"]])
+def test_nobody_waits_longer_than_the_whole_time(strategy: list[str], tmp_path: Path) -> None:
+    """On a network so slow that they do little else."""
+    cluster = tmp_path / "slow.toml"
+    cluster.write_text('based_on = "ethernet-1g"\n[network.between]\nlatency = 5e-3\nbandwidth = 1e7\n')
+    options = ["--cluster", str(cluster), "--workers", "4", "--tasks-per-node", "1", "--server", "ranks:1"]
+    model = ["--model", "mlp:64-50-10", "--epochs", "1", "--strategy", *strategy]
+    assert main(["simulate", *options, *model, "--out", str(tmp_path / "sweep")]) == 0
+    (traffic,) = books(tmp_path / "sweep" / "workers-4")
+    assert 0.8 < traffic["waiting"] <= 1
+
+
+@pytest.mark.parametrize(("server", "saves"), [("window", 3), ("ranks:1", 4), ("ranks:2", 4)])
+def test_the_books_of_a_task_that_had_ended_are_kept(server: str, saves: int, data: str, tmp_path: Path) -> None:
+    """Killed in the second layer before a checkpoint of it: the last one is that of the first layer's end."""
+    with pytest.MonkeyPatch.context() as patch, broken_off(patch, saves=saves):
+        options = ["--workers", "2", *DOWNPOUR, "--server", server, "--checkpoint-seconds", "0"]
+        assert train(data, tmp_path / "run", *options) == 130
+    assert resume(tmp_path / "run") == 0
+    assert [traffic["examples"]["computed"] >= 3 * 48 for traffic in books(tmp_path / "run")] == [True] * 3
+
+
 def test_options_that_do_not_go_together(data: str, capsys: Captured) -> None:
     base = ["train", "--data", data, "--workers", "2"]
     said = sentence(capsys, 2, *base, "--strategy", "averaging", "--server", "ranks:1")

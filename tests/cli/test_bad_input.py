@@ -335,14 +335,14 @@ def test_folders_that_cannot_be_written(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     said = sentence(capsys, 1, "train", "--data", data, *TINY, "--out", str(tmp_path / "file" / "run"))
-    assert said == f"cannot write {tmp_path}/file/run: Not a directory; choose a folder that is writable with --out."
+    assert said == f"cannot write {tmp_path}/file/run: Not a directory; choose a place that is writable."
 
     def refuse(_self: Path, *_rest: object, **_more: object) -> None:
         raise PermissionError(errno.EACCES, "Permission denied")
 
     monkeypatch.setattr(Path, "mkdir", refuse)  # root may write everywhere
     said = sentence(capsys, 1, "train", "--data", data, *TINY, "--out", str(tmp_path / "run"))
-    assert said == f"cannot write {tmp_path}/run: Permission denied; choose a folder that is writable with --out."
+    assert said == f"cannot write {tmp_path}/run: Permission denied; choose a place that is writable."
 
 
 @pytest.mark.parametrize("after", [0, 3, 9, 20, 41, 55])
@@ -366,7 +366,7 @@ def test_full_disks_spoil_nothing(
         patch.setattr(os, "fsync", failing)
         said = sentence(capsys, 1, "train", "--data", data, *TINY, *often, "--out", str(broken))
     assert said.startswith(f"no space left to write {broken}")
-    assert said.endswith(": free some, then go on with --resume.")
+    assert said.endswith(": free some, then start again; a run goes on with --resume.")
     if (broken / "config.toml").exists():
         assert resume(broken) == 0
     else:

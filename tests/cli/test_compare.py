@@ -74,6 +74,8 @@ def test_another_cluster_or_dtype_is_another_comparison(tmp_path: Path, capsys: 
         (["--jobs", "0"], "--jobs must be 1 or more, not 0."),
         (["--validation-fraction", "0"], "learning rates are chosen on it, so it must be above 0 and below 1."),
         (["--cluster", "ethernet-1k"], "unknown cluster 'ethernet-1k': did you mean 'ethernet-1g'?"),
+        (["--world", "mpi", "--cluster", "laptop"], "leave --cluster and --tasks-per-node out, or --world mpi."),
+        (["--world", "mpi", "--tasks-per-node", "1"], "leave --cluster and --tasks-per-node out, or --world mpi."),
         (["--finetune-epochs", "0", "--model", "dbn"], "no labels are learnt with --finetune-epochs 0"),
     ],
 )

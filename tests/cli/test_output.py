@@ -185,6 +185,26 @@ def test_plain_lines(tmp_path: Path, capsys: Captured) -> None:
     assert max(len(line) for line in lines if str(tmp_path) not in line) <= 80
 
 
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("train", "stopped at once; --resume goes on from the last checkpoint."),
+        ("compare", "stopped at once; what was finished is kept: go on with the same command and --out."),
+        ("reproduce", "stopped at once; what was finished is kept: go on with the same command and --out."),
+        ("report", "stopped at once; nothing was written."),
+    ],
+)
+def test_ctrl_c_at_any_moment_says_how_to_go_on(
+    command: str, said: str, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(_: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"anabranch.cli.{command}.main", interrupted)
+    assert main([command]) == 130
+    assert capsys.readouterr().err == f"anabranch: {said}\n"
+
+
 def test_resumed_tasks_say_what_was_done_before(
     tmp_path: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
 ) -> None:

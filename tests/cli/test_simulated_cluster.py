@@ -89,6 +89,17 @@ def test_a_table_a_picture_and_a_time_line(tmp_path: Path, capsys: Captured, mon
     assert max(len(line) for line in said.splitlines() if str(tmp_path) not in line) <= 80
 
 
+def test_another_sweep_of_time_alone_does_not_show_the_last_ones_time_line(tmp_path: Path, capsys: Captured) -> None:
+    data, out = write_data(tmp_path), tmp_path / "sweep"
+    common = ["--cluster", cluster_file(tmp_path), "--workers", "2", "--timing-only"]
+    assert simulate(data, out, *common) == 0
+    assert (out / "trace.json").exists()
+    assert "timeline.png" in capsys.readouterr().out
+    assert simulate(data, out, *common, "--strategy", "averaging", "--trace", "0") == 0
+    assert not [*out.glob("timeline.*"), *out.glob("trace.json")]
+    assert "timeline.png" not in capsys.readouterr().out
+
+
 def test_no_picture_of_the_table_where_nobody_looks(tmp_path: Path, capsys: Captured) -> None:
     data, out = write_data(tmp_path), tmp_path / "sweep"
     assert simulate(data, out, "--cluster", cluster_file(tmp_path), "--workers", "2", "--timing-only") == 0

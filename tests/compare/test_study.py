@@ -121,6 +121,18 @@ def test_where_one_process_diverges_there_is_no_target_of_its_own() -> None:
         compare(terms(), 0.06, found)
 
 
+def test_who_diverged_sets_no_time_for_the_others() -> None:
+    """With one seed of two it is the first to finish; but the other one never did."""
+
+    class Shaky(Landscape):
+        def _outcome(self, cell: Cell) -> Outcome:
+            lost = cell.name == "averaging-every-8-seed-1"
+            return Outcome(1.0, diverged=True) if lost else super()._outcome(cell)
+
+    found = compare(terms(epochs=4, seeds=2), 0.06, Shaky())
+    assert found.equal_seconds == SECONDS["allreduce"] * 1.01
+
+
 def test_a_line_search_has_one_trial(monkeypatch: pytest.MonkeyPatch) -> None:
     landscape = Landscape()
     monkeypatch.setitem(BEST, "sampled-averaging", 0.1)

@@ -211,6 +211,8 @@ def test_the_self_test_in_words() -> None:
     assert len(self_test_findings(replace(SELF_TEST, survives=None))) == 1
     (skipped,) = self_test_findings(SelfTest(skipped="there is no MPI"))
     assert (skipped.state, skipped.text) == ("note", "not tried: there is no MPI")
+    (declined,) = self_test_findings(SelfTest(skipped="--no-self-test"))
+    assert (declined.text, declined.remedy) == ("not tried: --no-self-test", "Leave it out.")
     (failed,) = self_test_findings(SelfTest(error="they gave no answer"))
     assert (failed.state, failed.text) == ("problem", "they gave no answer")
     wrong, _ = self_test_findings(replace(SELF_TEST, operations={"allreduce": "rank 1 has 2, not 3", "send": ""}))
@@ -244,3 +246,20 @@ def test_lines_fit_80_columns_and_lose_no_word(text: str, remedy: str) -> None:
 def test_surroundings_without_slurm() -> None:
     assert found(HEALTHY, "Slurm").text == "none"
     assert Surroundings(root=False, container=False, shared_memory=None).srun_plugins == ()
+
+
+@pytest.mark.parametrize(
+    ("vendor", "library", "launcher", "same"),
+    [
+        ("Intel MPI", "2021.9.0", "2021.9", True),  # mpi4py always tells three numbers
+        ("MPICH", "4.1.0", "4.1", True),
+        ("Open MPI", "4.1.4", "4.1.4rc1", True),
+        ("Open MPI", "5.0.10", "5.0.1", False),
+        ("Intel MPI", "2021.9.1", "2021.9", False),
+    ],
+)
+def test_versions_are_numbers(vendor: str, library: str, launcher: str, same: bool) -> None:
+    mpirun = replace(LAUNCHER, vendor=vendor, version=launcher)
+    seen = replace(HEALTHY, mpi=Mpi(replace(LIBRARY, vendor=vendor, version=library), mpirun, mpirun))
+    (found,) = (finding for finding in findings(seen) if finding.name == "mpirun")
+    assert (found.state == "ok") == same

@@ -2,11 +2,13 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from anabranch.experiments.drawing import draw
+from anabranch.experiments.drawing import draw, fill
 from anabranch.experiments.findings import Comparison, Entry, Line, Panel, Picture, averages, markdown
+from anabranch.simulate.drawing import new_figure
 
 TABLE = Comparison(
     "Table 1",
@@ -74,3 +76,24 @@ def test_a_picture_is_the_same_bytes_again(tmp_path: Path, log: bool) -> None:
         bytes_.append([path.read_bytes() for path in paths])
     assert bytes_[0] == bytes_[1]
     assert b"Time against workers" in bytes_[0][1]
+
+
+def ticks(axis: Any) -> list[str]:
+    return [label.get_text() for label in axis.get_ticklabels() if label.get_text()]
+
+
+def test_axes_of_errors_of_zero_and_of_fractions_of_a_second() -> None:
+    """No logarithm of 0; and six digits of each measured moment would cover each other."""
+    seconds, errors = (0.0131987, 0.0178123, 0.0263974, 0.0395961), (0.5, 0.25, 0.0, 0.0)
+    figure = new_figure(4, 3)
+    axes = figure.subplots()
+    fill(axes, Panel("seconds", "%", (Line("ours", seconds, errors),), log_x=True, log_y=True))
+    figure.draw_without_rendering()
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    assert 2 <= len(ticks(axes.xaxis)) <= 9
+    assert max(map(len, ticks(axes.xaxis))) <= len("0.015")
+    axes = figure.subplots()
+    fill(axes, Panel("workers", "s", (Line("ours", (1.0, 4.0, 40.0), (3.0, 2.0, 1.0)),), log_x=True, log_y=True))
+    figure.draw_without_rendering()
+    assert axes.get_yscale() == "log"
+    assert ticks(axes.xaxis) == ["1", "4", "40"]

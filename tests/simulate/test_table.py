@@ -118,7 +118,7 @@ def test_columns_come_when_they_are_asked_for() -> None:
     assert table[5].split()[0] == "2*"
     assert table[5].split()[-2:] == ["-", "-"]
     notes = [line.strip() for line in table[6:]]
-    assert notes[1:] == ["time to target: until the test error was 2.00 %; - where it never was", OVERSUBSCRIBED]
+    assert notes[1:] == ["time to target: until the error was 2.00 %; - where it never was", OVERSUBSCRIBED]
 
 
 def test_the_exponent_of_a_power_law() -> None:

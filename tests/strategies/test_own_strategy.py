@@ -1,13 +1,18 @@
 """A strategy of a user's own, by its Python path: `--strategy module:Class`."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from anabranch.comm.base import Communicator
 from anabranch.errors import UsageError
 from anabranch.optim import Rule
 from anabranch.strategies import CATALOGUE, Allreduce, Averaging, Strategy, strategy
 from anabranch.strategies.catalogue import Options, find, lent, registered
+from anabranch.strategies.task import Task
+from anabranch.testing import check_strategy
+from anabranch.types import Step
 
 SOURCE = """\
 from dataclasses import dataclass
@@ -92,3 +97,17 @@ def test_an_object_is_registered_for_a_while() -> None:
 def test_what_is_no_strategy_is_not_lent() -> None:
     with pytest.raises(UsageError, match="int gives a int without run"):
         lent(3)  # type: ignore[arg-type]
+
+
+class Undeclared:
+    """Takes a rule, and is no dataclass: nobody could give it another rule."""
+
+    def __init__(self, rule: Rule) -> None:
+        self.rule = rule
+
+    def run(self, task: Task, comm: Communicator) -> Iterator[Step]:
+        return Allreduce(self.rule).run(task, comm)
+
+
+def test_a_class_of_any_kind_is_held_against_the_contract() -> None:
+    check_strategy(Undeclared(Rule("sgd", 0.1)))

@@ -163,6 +163,10 @@ def _check(options: CompareArguments) -> None:
     if options.model.model.startswith("dbn") and not options.finetuning.finetune_epochs:
         raise UsageError("no labels are learnt with --finetune-epochs 0, and errors are compared: give 1 or more.")
     if world == "mpi":
+        if (options.cluster, options.tasks_per_node) != (CompareArguments.cluster, CompareArguments.tasks_per_node):
+            raise UsageError(
+                "real processes run where they are: leave --cluster and --tasks-per-node out, or --world mpi."
+            )
         find_mpirun()
 
 

@@ -27,7 +27,9 @@ COMMANDS = (
     "doctor",
 )
 NOTHING_KEPT = "stopped at once; nothing was written."
-KEEPING_NOTHING = ("evaluate", "sample", "export", "calibrate", "doctor")  # where they are stopped half-way
+KEEPING_NOTHING = ("evaluate", "sample", "export", "calibrate", "doctor", "report")  # where they are stopped half-way
+BY_ITSELF = "stopped at once; what was finished is kept: go on with the same command and --out."
+GOING_ON_BY_THEMSELVES = ("simulate", "compare", "reproduce")
 USAGE = """\
 Distributed neural-network training: the algorithms of the literature, simulated and on MPI, with the same code.
 
@@ -60,8 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AnabranchError as error:
         return _fail(error)
     except KeyboardInterrupt:
-        said = NOTHING_KEPT if arguments and arguments[0] in KEEPING_NOTHING else AT_ONCE
-        return _fail(Interrupted(signal.SIGINT, said), agreed=False)
+        return _fail(Interrupted(signal.SIGINT, _at_once(arguments[0] if arguments else "")), agreed=False)
     except SystemExit as ending:  # of tyro, which has shown help, or said what is wrong
         return _leave(ending)
     except BrokenPipeError:
@@ -69,6 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # A bug of ours, or of a user's own module: the ranks must not hang, whatever it was.
         return _fail(_unforeseen(error))
+
+
+def _at_once(command: str) -> str:
+    """What there is after a stop at once, and how to go on."""
+    if command in KEEPING_NOTHING:
+        return NOTHING_KEPT
+    return BY_ITSELF if command in GOING_ON_BY_THEMSELVES else AT_ONCE
 
 
 def _command(arguments: list[str]) -> int:

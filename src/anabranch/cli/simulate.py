@@ -66,6 +66,8 @@ def main(arguments: Sequence[str]) -> int:
     stages = _stages(_with_earlier_dtype(config, folder), counts, dataset, cluster, options)
     make_folder(folder)
     _keep(folder, options, cluster)
+    if options.timing_only:
+        _forget_time_line(folder)
     _keep_for_the_report(folder, config)
     rows: list[Row] = []
     for (one, stage), workers in zip(stages, counts, strict=True):
@@ -150,6 +152,12 @@ def _draw_time_line(ledger: Ledger, stage: Stage, folder: Path) -> None:
     path, place = folder / "trace.json", stage.placement
     write_trace(path, ledger.spans, stage.ranks, place.node, stage.cluster.name, ledger.cut)
     draw_timeline(ledger.spans, stage.ranks, title, folder / "timeline", ledger.cut)
+
+
+def _forget_time_line(folder: Path) -> None:
+    """That of an earlier sweep, which may have had other options: a sweep of time alone begins anew."""
+    for name in ("trace.json", "timeline.png", "timeline.svg"):
+        (folder / name).unlink(missing_ok=True)
 
 
 def _conclude(rows: Sequence[Row], options: SimulateArguments, cluster: Cluster, folder: Path) -> None:

@@ -41,9 +41,10 @@ class Study:
 
     @property
     def equal_seconds(self) -> float:
-        """When the first of all contenders had finished, with every seed."""
-        wholes = [[run.whole for run in one.runs if not run.diverged] for one in self.results.values()]
-        return min(max(whole) for whole in wholes if whole)
+        """When the first of all contenders had finished, with every seed; of the steady ones, if there are any."""
+        wholes = {one: [run.whole for run in one.runs if not run.diverged] for one in self.results.values()}
+        steady = [whole for one, whole in wholes.items() if len(whole) == len(one.runs)]
+        return min(max(whole) for whole in steady or wholes.values() if whole)
 
 
 def compare(terms: Terms, target: float | None, run: Runs) -> Study:

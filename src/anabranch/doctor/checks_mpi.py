@@ -1,5 +1,6 @@
 """Checks of MPI: the library, the launcher, whether they are of one kind, and what two ranks did."""
 
+import re
 from pathlib import Path
 
 from anabranch.doctor.findings import Finding, note, ok, problem
@@ -78,7 +79,8 @@ def check_self_test(seen: SelfTest) -> Finding:
     """What two ranks computed together."""
     name = "two ranks"
     if seen.skipped:
-        return note(name, f"not tried: {seen.skipped}", "See the lines above.")
+        asked = seen.skipped.startswith("--")
+        return note(name, f"not tried: {seen.skipped}", "Leave it out." if asked else "See the lines above.")
     if seen.error:
         return problem(
             name,
@@ -122,8 +124,18 @@ def _named(kind: Library | Mpirun) -> str:
 
 def _differ(one: Library | Mpirun, other: Library | Mpirun) -> bool:
     """Whether both tell what they are, and it is not the same."""
-    known = one.vendor and other.vendor
-    return bool(known and (one.vendor, one.version) != (other.vendor, other.version))
+    if not (one.vendor and other.vendor):
+        return False
+    mine, theirs = _numbers(one.version), _numbers(other.version)
+    return one.vendor != other.vendor or mine != theirs
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Of a version, without the zeros at its end: mpi4py always tells three numbers, not so mpirun (4.1 is 4.1.0)."""
+    numbers = [int(number) for number in re.findall(r"\d+", re.split(r"[a-z]", version)[0])]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def _beside(launcher: Mpirun) -> str:

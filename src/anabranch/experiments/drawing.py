@@ -28,11 +28,12 @@ def draw(picture: Picture, folder: Path) -> list[Path]:
         figure = new_figure(WIDTH * len(picture.panels), HEIGHT)
         figure.suptitle(wrapped(picture.title))
         for axes, panel in zip(figure.subplots(1, len(picture.panels), squeeze=False)[0], picture.panels, strict=True):
-            _fill(axes, panel)
+            fill(axes, panel)
         return save(figure, folder / picture.name)
 
 
-def _fill(axes: Axes, panel: Panel) -> None:
+def fill(axes: Axes, panel: Panel) -> None:
+    """Draw the panel; an axis is logarithmic only where all its values have a logarithm."""
     ours, papers = cycle(zip(COLOURS, MARKS, strict=True)), cycle(zip(DASHES, CROSSES, strict=True))
     for line in panel.lines:
         if line.paper:
@@ -44,7 +45,7 @@ def _fill(axes: Axes, panel: Panel) -> None:
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)
     axes.grid(visible=True)
-    if panel.log_y:
+    if panel.log_y and all(y > 0 for line in panel.lines for y in line.y):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,g}"))  # the usual one writes powers in TeX, unread here
@@ -56,14 +57,14 @@ def _fill(axes: Axes, panel: Panel) -> None:
 
 
 def _mark_places(axes: Axes, panel: Panel) -> None:
-    """Name the places where something was measured, if they are few."""
+    """Name the places where something was measured, if they are few, and whole numbers as counts are."""
     places = sorted({x for line in panel.lines for x in line.x})
     if panel.log_x:
         axes.set_xscale("log")
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
         places = _apart(places)
-    if len(places) <= FEW:
+    if len(places) <= FEW and all(float(place).is_integer() for place in places):
         axes.set_xticks(places)
     elif panel.log_x:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))

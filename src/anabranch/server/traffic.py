@@ -17,7 +17,7 @@ class Labour:
         pushes: of a gradient or difference of all the parameters.
         fetched_bytes: taken.
         pushed_bytes: given.
-        seconds: from its first batch to its last, by the world's clock.
+        seconds: from its first fetch to the end of its last push, by the world's clock.
         waiting: seconds of these in which it stood still for a fetch or a push.
     """
 

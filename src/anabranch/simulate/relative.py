@@ -50,7 +50,7 @@ def captions(rows: Sequence[Row], target: float | None = None) -> list[str]:
     if (power := exponent(rows)) is not None:
         lines.append(f"time/epoch goes with the workers to the power of {round(power, 2) + 0.0:.2f}")
     if target is not None:
-        lines.append(f"time to target: until the test error was {100 * target:.2f} %; - where it never was")
+        lines.append(f"time to target: until the error was {100 * target:.2f} %; - where it never was")
     if late := [f"{row['mean_staleness']:.3g} ({row['workers']})" for row in rows if "mean_staleness" in row]:
         lines.append(f"versions that pushes came late, on average (workers): {', '.join(late)}")
     if any(row["oversubscribed"] for row in rows):

@@ -44,8 +44,8 @@ class Keeper(Books):
 
 
 def has_rule(strategy: object) -> bool:
-    """Whether the learning rate is ours to choose."""
-    return hasattr(strategy, "rule")
+    """Whether the learning rate is ours to choose: of another class than a dataclass it is not."""
+    return dataclasses.is_dataclass(strategy) and any(field.name == "rule" for field in dataclasses.fields(strategy))
 
 
 def with_rule(strategy: Strategy, rule: Rule) -> Strategy:

@@ -54,6 +54,7 @@ class Replica:
         self._pushing: Request | None = None
         self._note, self._taken, self._deaths = Note(), 0, 0
         self._told = 0.0  # of the seconds in which it has waited
+        self._began = comm.clock()
         self._budget = task.shard.total * task.stopping.limit
 
     @property
@@ -75,7 +76,7 @@ class Replica:
         cold = warm_start > 0
         if cold and not leads:
             self._await_go()
-        began = self._clock()
+            self._began = self._clock()
         for number, batch in enumerate(self._task.passes()):
             heard = self._way.heard
             if cold and leads and heard.examples >= warm_start:
@@ -88,7 +89,6 @@ class Replica:
             if self.labour.computed < self._taken:
                 raise UsageError("a batch was taken and not accounted for: yield replica.step(loss, batch) for each.")
             self._listen()
-            self.labour.seconds = self._clock() - began
         if cold and leads:
             self._say_go()
 
@@ -137,6 +137,7 @@ class Replica:
         """Wait for what is under way."""
         self._wait(self._pushing)
         self._wait(self._fetching)
+        self.labour.seconds = self._clock() - self._began
 
     def _await_go(self) -> None:
         """Wait for the first worker's word; its death is one, too."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Communicator, Feature, Json
-from anabranch.errors import AnabranchError, PeerLost
+from anabranch.errors import PeerLost
 from anabranch.server.client import Client
 from anabranch.server.keeper import Books, Keeper, Shelf, Worker
 from anabranch.server.messages import Ask, Final
@@ -191,9 +191,10 @@ class _Shop:
         stop = int(head[0])
         self._keeper.dismiss(Final(stop, len(errors)), errors.tolist())
         if self._clerk and not self._keeper.labours:
-            raise AnabranchError(
-                f"all {self._crew} workers of {self._task.name} are dead: start again with --resume, which goes on "
-                "from the checkpoint that was just written."
+            raise PeerLost(
+                range(self._colleagues.size, self._colleagues.size + self._crew),
+                f"no worker of {self._task.name} lives any more: start again with --resume, which goes on from the "
+                "checkpoint that was just written.",
             )
         return max(stop - SIGNALLED, 0)
 
