@@ -202,6 +202,49 @@ def test_a_worker_hears_of_all_examples_its_own_last_push_included() -> None:
     assert heard == [Heard(5), Heard(8), Heard(15, 130)]
 
 
+def test_who_pushes_and_does_not_fetch_hears_and_is_heard() -> None:
+    """With the second push, which no fetch has preceded; the first follows a fetch, which brings the news."""
+
+    def seldom(comm: SimulatedCommunicator, client: Client) -> list[Heard]:
+        heard = []
+        _, versions = fetch(client)
+        comm.elapse(2)
+        for _ in range(2):
+            push(client, 1.0, versions)
+            heard.append(client.heard)
+        client.wish(130)
+        push(client, 1.0, versions)
+        heard.append(client.heard)
+        farewell(client)
+        return heard
+
+    def often(comm: SimulatedCommunicator, client: Client) -> Heard:
+        push(client, 1.0, fetch(client)[1], examples=3)
+        comm.elapse(4)
+        fetch(client)
+        farewell(client)
+        return client.heard
+
+    heard, other = Served(seldom, often).results
+    assert heard == [Heard(5), Heard(13), Heard(18, 130)]
+    assert other == Heard(18, 130)
+
+
+def test_an_old_answer_does_not_undo_a_newer_one() -> None:
+    def program(comm: SimulatedCommunicator, client: Client) -> list[Heard]:
+        pushing = client.start_push(torch.ones(P), [0] * 3, Note(5, 1.0))
+        client.wish(130)
+        fetch(client)
+        heard = [client.heard]
+        pushing.wait()
+        heard.append(client.heard)
+        farewell(client)
+        return heard
+
+    (heard,) = Served(program).results
+    assert heard == [Heard(5, 130)] * 2
+
+
 class Sized(ZeroCosts):
     """A message takes a second a byte."""
 
@@ -574,6 +617,15 @@ def test_a_dead_worker_has_begun_what_it_has_pushed(n_fetch: int, overlap: bool)
     assert record.traffic["dead_workers"] == [1]
     assert used["lost"] == 0
     assert used["computed"] == used["applied"] >= 600
+
+
+@pytest.mark.parametrize("overlap", [False, True])
+def test_who_never_fetches_again_ends_with_the_others(overlap: bool) -> None:
+    """Three workers of one speed share three epochs of 60 examples; each hears of the last with its own next push."""
+    strategy = Downpour(n_fetch=10**6, overlap=overlap, hosting=RANKS)
+    record, _ = downpour([1.0] * 3, {}, strategy, epochs=3)
+    batch, workers = 5, 3
+    assert 180 <= record.traffic["examples"]["computed"] <= 180 + workers * batch * (1 + overlap)
 
 
 class Told(Task):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import Tensor
 
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -11,9 +12,21 @@ from anabranch.data import Examples
 from anabranch.errors import UsageError
 from anabranch.objectives import Objective
 from anabranch.optim import Rule
-from anabranch.strategies import BMUF, Averaging, DiLoCo, FixedEpochs, Shard, Strategy, Task, strategy
+from anabranch.strategies import (
+    BMUF,
+    Averaging,
+    DiLoCo,
+    ElasticSync,
+    EpochReport,
+    FixedEpochs,
+    Shard,
+    Silent,
+    Strategy,
+    Task,
+    strategy,
+)
 from anabranch.strategies.catalogue import Options
-from anabranch.testing.tasks import Quadratic, classifier, pcd, quadratic, rbm, train
+from anabranch.testing.tasks import Quadratic, classifier, make_shard, pcd, quadratic, rbm, train
 
 HALF = Rule("sgd", learning_rate=0.5)  # a step goes half of the way from W to the worker's one example
 MOMENTUM = Rule("sgd", learning_rate=0.1, momentum=0.9)
@@ -86,6 +99,41 @@ def test_without_momentum_it_is_averaging(every: int | None, objective: Callable
     assert torch.equal(train(BMUF(MOMENTUM, every, 1.0, 0.0), 3, objective)[0].weights, averaged)
     nearly = train(BMUF(MOMENTUM, every, 1 - 2**-53, 0.0), 3, objective)[0].weights
     torch.testing.assert_close(nearly, averaged, rtol=1e-5, atol=1e-6)
+
+
+class Judging(Silent):
+    """Keeps what each epoch was judged by."""
+
+    def __init__(self) -> None:
+        self.judged: list[Tensor] = []
+        self.weights = torch.empty(0)
+
+    def judges(self) -> bool:
+        return True
+
+    def on_epoch(self, report: EpochReport) -> None:
+        self.judged.append(self.weights.clone())
+
+
+@pytest.mark.parametrize(
+    "method",
+    [DiLoCo(MOMENTUM, 4), DiLoCo(MOMENTUM, 1000), BMUF(MOMENTUM, 5), BMUF(MOMENTUM, 4, 1.0, 0.0), ElasticSync(HALF, 4)],
+)
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_an_epoch_is_judged_by_what_a_task_would_end_with(method: Strategy, epochs: int) -> None:
+    """Epochs of six steps: some end with a round, most within one."""
+
+    def program(comm: Communicator) -> tuple[list[Tensor], Tensor]:
+        judging = Judging()
+        task = Task(Quadratic(), make_shard(comm.rank, comm.size), FixedEpochs(epochs), monitor=judging)
+        judging.weights = task.objective.weights
+        for _ in method.run(task, comm):
+            pass
+        return judging.judged, task.objective.weights.clone()
+
+    for judged, w in SimulatedWorld(2).run(program):
+        assert len(judged) == epochs
+        assert torch.equal(judged[-1], w)
 
 
 def test_the_inner_state_stays_with_its_worker() -> None:

@@ -6,7 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anabranch.errors import UsageError
-from anabranch.strategies import Convergence, FixedEpochs
+from anabranch.server.transport import FINISHED
+from anabranch.strategies import Convergence, FixedEpochs, Task
+from anabranch.strategies.own_pace.clerk import Clerk
+from anabranch.testing.tasks import Quadratic, make_shard
 
 
 def test_a_fixed_number_of_epochs() -> None:
@@ -53,3 +56,27 @@ def test_impossible_tolerances_are_refused(tolerance: float) -> None:
 def test_no_epochs_are_refused() -> None:
     with pytest.raises(UsageError, match="at least one epoch, not 0"):
         FixedEpochs(0)
+
+
+def test_epochs_that_one_push_has_ended_are_one_observation() -> None:
+    """Workers at their own pace: each of these pushes ends five epochs of 60 examples, which have its mean loss."""
+    task = Task(Quadratic(), make_shard(0, 1), Convergence(0.1, limit=99))
+    task.at_own_pace()
+    clerk = Clerk(task, lambda conclude, _epochs, _save: conclude())
+    seen = []
+    for loss in (8.0, 4.0, 3.9, 3.8, 3.7):
+        examples, losses = clerk.totals
+        clerk.count(examples + 300, losses + 300 * loss)
+        seen.append((len(task.errors), task.is_done))
+    assert seen == [(5, False), (10, False), (15, False), (20, False), (21, True)]
+    assert clerk.stop == FINISHED
+
+
+def test_their_limit_is_one_of_epochs_all_the_same() -> None:
+    task = Task(Quadratic(), make_shard(0, 1), FixedEpochs(7))
+    task.at_own_pace()
+    clerk = Clerk(task, lambda conclude, _epochs, _save: conclude())
+    clerk.count(300, 300.0)
+    assert not task.is_done
+    clerk.count(600, 600.0)
+    assert (len(task.errors), task.is_done) == (7, True)

@@ -122,6 +122,14 @@ class FlatOptimizer:
         self._weights.grad = gradient
         self._optimizer.step()
 
+    def would_make(self, gradient: Tensor) -> Tensor:
+        """The weights [P] after a step with `gradient` [P], of a rule without a schedule; nothing is changed."""
+        weights = self._weights.clone()
+        trial = FlatOptimizer(self._rule, weights)
+        trial.restore(self.state())
+        trial.step(gradient)
+        return weights
+
     def advance(self, epoch: int) -> None:
         """Bring the schedules to the start of `epoch` (counted from 0). Only forward."""
         with _QUIETLY, warnings.catch_warnings():

@@ -1,7 +1,7 @@
 """The worker's side of served parameters: each server rank holds shards, and answers whoever asks first."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from anabranch.comm.base import Communicator, Request
 from anabranch.server.buffers import packed
-from anabranch.server.messages import ANSWER, BUFFERS, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.messages import ANSWER, BUFFERS, FINAL, NEWS, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
 from anabranch.server.partition import Partition
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Every, Heard, Note
@@ -17,6 +17,9 @@ from anabranch.server.transport import Every, Heard, Note
 
 class Client:
     """One worker's way to the shards: see `anabranch.server.transport.Transport`.
+
+    A fetch brings news of the task. So that who seldom fetches knows of its end, and can tell of a signal, a push that
+    follows another one without a fetch asks for the news alone.
 
     Args:
         comm: ranks 0, 1, … are the servers.
@@ -28,10 +31,11 @@ class Client:
         self.heard, self.staleness = Heard(), Counter[int]()
         self._comm, self._shards, self._buffers = comm, shards, buffers
         self._taken, self._why, self._told = 0, 0, 0
+        self._asked = False  # since the last push
 
     def start_fetch(self, out: Tensor, taken: int) -> "_Fetching":
         """Get the parameters into `out` [P]."""
-        self._taken = taken
+        self._taken, self._asked = taken, True
         return _Fetching(self, out)
 
     def start_push(self, x: Tensor, versions: Sequence[int], note: Note) -> Request:
@@ -47,11 +51,16 @@ class Client:
                 sent.append(self._comm.isend(packed(self._buffers), piece.owner, BUFFERS))
         self._told += note.examples
         self.heard = replace(self.heard, examples=self.heard.examples + note.examples)
-        return Every(sent)
+        asked, self._asked = self._asked, False
+        return Every(sent) if asked else self._news(sent)
 
     def hear(self, answer: Answer, told: int) -> None:
-        """Take in how the task stood at the first server; `told` are the examples of this worker that it knew of."""
-        self.heard = Heard(answer.examples + self._told - told, answer.stop, answer.deaths)
+        """Take in how the task stood at the first server; `told` are the examples of this worker that it knew of.
+
+        Answers may be heard in another order than they were given in.
+        """
+        examples = max(self.heard.examples, answer.examples + self._told - told)
+        self.heard = Heard(examples, self.heard.stop or answer.stop, max(self.heard.deaths, answer.deaths))
 
     def wish(self, why: int) -> None:
         """Have the next request tell that all should stop."""
@@ -86,23 +95,19 @@ class Client:
             self._comm.recv(out[piece.start : piece.stop], piece.owner, WEIGHTS)
         return final, errors.tolist()
 
+    def _news(self, sent: list[Request]) -> "_Hearing":
+        header = Answer.room()
+        sent.append(self.ask(0, Ask(Kind.NEWS, taken=self._taken, stop=self._why)))
+        sent.append(self._comm.irecv(header, 0, NEWS))
+        return _Hearing(self, sent, header)
 
-class _Fetching(Every):
-    """Shards on their way, each with the header that says its version."""
 
-    def __init__(self, client: Client, out: Tensor) -> None:
-        comm, pieces = client._comm, client._shards.pieces
-        requests: list[Request] = []
-        self._headers = [Answer.room() for _ in pieces]
-        for number, piece in enumerate(pieces):
-            ask = Ask(Kind.FETCH, number, taken=client._taken, stop=client._why)
-            requests.append(client.ask(piece.owner, ask))
-        for header, piece in zip(self._headers, pieces, strict=True):
-            requests.append(comm.irecv(header, piece.owner, ANSWER))
-            requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, WEIGHTS))
+class _Hearing(Every):
+    """Requests that bring, among other things, the first server's answer."""
+
+    def __init__(self, client: Client, requests: Iterable[Request], header: Tensor) -> None:
         super().__init__(requests)
-        self._client, self._told = client, client._told
-        self.versions: Sequence[int] = ()
+        self._client, self._header, self._told = client, header, client._told
 
     def done(self) -> bool:
         if super().done():
@@ -115,6 +120,25 @@ class _Fetching(Every):
         self._hear()
 
     def _hear(self) -> None:
-        answers = [Answer.read(header) for header in self._headers]
-        self.versions = [answer.version for answer in answers]
-        self._client.hear(answers[0], self._told)
+        self._client.hear(Answer.read(self._header), self._told)
+
+
+class _Fetching(_Hearing):
+    """Shards on their way, each with the header that says its version."""
+
+    def __init__(self, client: Client, out: Tensor) -> None:
+        comm, pieces = client._comm, client._shards.pieces
+        requests: list[Request] = []
+        self._headers = [Answer.room() for _ in pieces]
+        for number, piece in enumerate(pieces):
+            ask = Ask(Kind.FETCH, number, taken=client._taken, stop=client._why)
+            requests.append(client.ask(piece.owner, ask))
+        for header, piece in zip(self._headers, pieces, strict=True):
+            requests.append(comm.irecv(header, piece.owner, ANSWER))
+            requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, WEIGHTS))
+        super().__init__(client, requests, self._headers[0])
+        self.versions: Sequence[int] = ()
+
+    def _hear(self) -> None:
+        self.versions = [Answer.read(header).version for header in self._headers]
+        super()._hear()

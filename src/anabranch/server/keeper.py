@@ -11,7 +11,7 @@ from anabranch.comm.base import Communicator, Request
 from anabranch.errors import PeerLost
 from anabranch.optim import FlatOptimizer
 from anabranch.server.buffers import unpack
-from anabranch.server.messages import ANSWER, BUFFERS, FINAL, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.messages import ANSWER, BUFFERS, FINAL, NEWS, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
 from anabranch.server.partition import Partition, Piece
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Heard
@@ -190,6 +190,8 @@ class Keeper:
         match ask.kind:
             case Kind.FETCH:
                 self._answer(source, self._shards.pieces[ask.piece])
+            case Kind.NEWS:
+                self._send(source, self._news().tensor(), NEWS)
             case Kind.PUSH:
                 return self._take(source, ask, worker)
             case Kind.ROSTER:
@@ -201,11 +203,16 @@ class Keeper:
         return None
 
     def _answer(self, source: int, piece: Piece) -> None:
+        self._send(source, self._news(self._shelf.versions[piece.slot]).tensor(), ANSWER)
+        self._send(source, self._shelf.read(piece.slot), WEIGHTS)
+
+    def _news(self, version: int = 0) -> Answer:
         heard = self._books.heard()
-        answer = Answer(self._shelf.versions[piece.slot], heard.examples, heard.stop, heard.deaths)
+        return Answer(version, heard.examples, heard.stop, heard.deaths)
+
+    def _send(self, to: int, x: Tensor, tag: int) -> None:
         self._prune()
-        for x, tag in ((answer.tensor(), ANSWER), (self._shelf.read(piece.slot), WEIGHTS)):
-            self._answers.append((source, self._comm.isend(x, source, tag)))
+        self._answers.append((to, self._comm.isend(x, to, tag)))
 
     def _take(self, source: int, ask: Ask, worker: Worker) -> tuple[int, float] | None:
         piece = self._shards.pieces[ask.piece]

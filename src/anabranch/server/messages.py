@@ -2,7 +2,7 @@
 
 Every request is one header, whose numbers are exact as float64 up to 2^53; a push is followed by its weights, that of
 the first shard by the model's buffers, too, if there are any. A server answers a fetch, and a farewell when all workers
-have ended, with a header and weights.
+have ended, with a header and weights; and who wants news, with a header alone.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS = range(100, 106)  # tags
+REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS, NEWS = range(100, 107)  # tags
 
 
 class Kind(IntEnum):
@@ -23,6 +23,7 @@ class Kind(IntEnum):
     ROSTER = 2
     FAREWELL = 3
     REST = 4  # from the first server to the others: let all servers bring their shards together
+    NEWS = 5  # the header of an answer, without weights
 
 
 @dataclass(frozen=True)
@@ -70,10 +71,10 @@ class Ask(_Header):
 
 @dataclass(frozen=True)
 class Answer(_Header):
-    """To a fetch.
+    """To a fetch, or to who wants to have news.
 
     Attributes:
-        version: of the shard.
+        version: of the shard; of nothing where none was asked for.
         examples: used by all workers since the task began.
         stop: whether to, and why.
         deaths: of workers.

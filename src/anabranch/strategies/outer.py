@@ -11,7 +11,7 @@ With W the common weights, and W_i those of replica i of N after a round that it
 η = 1 with μ = 0 is averaging. What the papers make of it is in `bmuf.py` and `diloco.py`.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from math import isfinite
 
 import torch
@@ -34,10 +34,23 @@ def train_in_rounds(task: Task, comm: Communicator, inner: Rule, outer: Rule, ev
     common = w.clone()  # W
     task.keep("weights", w)
     task.keep("common", common)
-    if every is not None:
-        task.judged_by(mean_of(w))  # an outer step between two meetings would be another algorithm
     optimizer = task.optimizer(inner, w)
-    rounds = Rounds(task, optimizer, every, _meeting(task, comm, outer, common))
+    if outer.learning_rate == 1 and outer.momentum == 0:
+        rounds = Rounds(task, optimizer, every, lambda: average_updates(w, common, comm))  # of one worker, to the bit
+        ended = mean_of(w)
+    else:
+        mover = task.optimizer(outer, common)
+        rounds = Rounds(task, optimizer, every, lambda: outer_step(w, common, mover, comm))
+
+        def ended(ranks: Communicator) -> Tensor:
+            """After the outer step that would end the task here."""
+            if not rounds.under_way:
+                return common
+            ranks.allreduce(g := common - w, op="mean")
+            return mover.would_make(g)
+
+    if every is not None:
+        task.judged_by(ended)
     for batches in task.epochs(comm):
         yield from rounds.epoch(batches)
     rounds.end()
@@ -61,11 +74,3 @@ def check_outer(learning_rate: float, momentum: float | None) -> None:
         raise UsageError(f"the outer learning rate must be a positive number, not {learning_rate}: try 1.")
     if momentum is not None and not 0 <= momentum < 1:
         raise UsageError(f"the outer momentum must lie in [0, 1), not {momentum}: try 0.9.")
-
-
-def _meeting(task: Task, comm: Communicator, rule: Rule, common: Tensor) -> Callable[[], None]:
-    w = task.objective.weights
-    if rule.learning_rate == 1 and rule.momentum == 0:
-        return lambda: average_updates(w, common, comm)  # which rounds nothing where there is one worker
-    outer = task.optimizer(rule, common)
-    return lambda: outer_step(w, common, outer, comm)

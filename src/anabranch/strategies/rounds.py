@@ -25,6 +25,11 @@ class Rounds:
     every: int | None
     meet: Callable[[], None]
 
+    @property
+    def under_way(self) -> bool:
+        """Whether anything was learnt since the last meeting."""
+        return self.every is not None and self.task.steps % self.every != 0
+
     def epoch(self, batches: Iterator[Batch]) -> Iterator[Step]:
         """Learn alone from the batches of one epoch, and meet wherever a round ends."""
         alone = False  # whether the weights are as this replica's last step left them
@@ -40,7 +45,7 @@ class Rounds:
 
     def end(self) -> None:
         """Meet once more if a round is under way; not otherwise, for a momentum of the rounds would go on."""
-        if self.every is not None and self.task.steps % self.every:
+        if self.under_way:
             self.meet()
 
 

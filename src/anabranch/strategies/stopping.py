@@ -18,7 +18,10 @@ class Stopping(Protocol):
         ...
 
     def done(self, errors: Sequence[float]) -> bool:
-        """Whether training ends after the epochs with these `errors`."""
+        """Whether training ends after the epochs with these `errors`.
+
+        Epochs that workers at their own pace have ended together are one here.
+        """
         ...
 
 

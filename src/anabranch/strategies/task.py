@@ -69,6 +69,7 @@ class Task:
         self._kept: dict[str, Tensor] = {}
         self._optimizers: list[FlatOptimizer] = []
         self._judged: Judged | None = None
+        self._own_pace = False
         self._loss_sum, self._examples = 0.0, 0
         for key, tensor in objective.state().items():
             self.keep(f"objective.{key}", tensor)
@@ -141,7 +142,11 @@ class Task:
     @property
     def is_done(self) -> bool:
         """Whether the stopping criterion is met."""
-        return bool(self.errors) and self.stopping.done(self.errors)
+        return bool(self.errors) and self._enough()
+
+    def at_own_pace(self) -> None:
+        """The ranks do not go in step: so epochs may end together, with one error, and are one observation then."""
+        self._own_pace = True
 
     def passes(self) -> Iterator[Batch]:
         """The batches of one pass over this rank's shard after another, without end: for a rank at its own pace."""
@@ -226,12 +231,16 @@ class Task:
 
     def _conclude(self, error: float, loss: float, examples: int, quantity: str) -> bool:
         self.errors.append(error)
-        last = self.stopping.done(self.errors)
+        last = self._enough()
         rate = self._optimizers[0].learning_rate if self._optimizers else None
         self._monitor.on_epoch(
             EpochReport(self.name, self.epoch - 1, error, loss, examples, self._steps, rate, last, quantity)
         )
         return last
+
+    def _enough(self) -> bool:
+        errors = [error for error, _ in itertools.groupby(self.errors)] if self._own_pace else self.errors
+        return self.epoch >= self.stopping.limit or self.stopping.done(errors)
 
     def _state(self) -> TaskState:
         tensors = dict(self._kept)

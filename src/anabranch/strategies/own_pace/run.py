@@ -17,4 +17,5 @@ def asynchronous(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iter
         Interrupted: a signal came; a checkpoint was written.
         PeerLost: a rank died that cannot be done without.
     """
+    task.at_own_pace()
     return (served if plan.hosting.servers else windowed)(task, comm, plan, work)
