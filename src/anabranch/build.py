@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from anabranch.config import ModelOptions
 from anabranch.data import Dataset
@@ -14,6 +16,7 @@ from anabranch.models import DBN, mlp
 from anabranch.models.flat import flat_parameters
 from anabranch.objectives import Loss
 from anabranch.seeding import derive_seed, generator
+from anabranch.types import Batch
 
 KINDS = ("dbn", "mlp")
 _STREAM, _HEAD = int.from_bytes(b"model"), int.from_bytes(b"head")
@@ -139,27 +142,25 @@ def _call(path: str) -> nn.Module:
     return network
 
 
-@torch.no_grad()
 def try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype, loss: Loss | None = None) -> bool:
     """Let `module` look at a few examples; whether its outputs are logits of classes.
 
     Without a `loss` they must be: it is cross-entropy.
 
     Raises:
-        UsageError: it is not on the CPU, has nothing to train, or does not fit the data, or the loss.
+        UsageError: it is not on the CPU, has nothing to train, or what no checkpoint can hold, or does not fit the
+            data, or the loss.
     """
     _check_place(name, module)
+    _check_state(name, module)
     flat_parameters(module)  # refuses parameters of several kinds, or none
     if dataset.train.labels is None:
         raise UsageError(f"{name} learns from labels, but {dataset.name} has none: give labels, or use --model dbn.")
     batch = dataset.train.take(torch.arange(2 if len(dataset.train) > 1 else 1), dtype)
-    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
     try:
-        with torch.random.fork_rng(devices=[]):
-            output = module(batch.x)
+        output = _output(module, batch)
     except Exception as error:  # a user's code may raise anything
         raise raised(f"{name}, given a batch {list(batch.x.shape)} of {dataset.name},", error) from error
-    module.load_state_dict(before)  # running statistics must not remember the try
     shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
     classifies = dataset.classes > 0 and shape == [len(batch), dataset.classes]
     if loss is not None:
@@ -174,6 +175,43 @@ def try_out(name: str, module: nn.Module, dataset: Dataset, dtype: torch.dtype, 
     return classifies
 
 
+def try_alone(name: str, module: nn.Module, dataset: Dataset, remedy: str) -> None:
+    """Let `module` look at a single example as in training: batch normalization, for one, cannot.
+
+    Raises:
+        UsageError: it raised an exception; `remedy` says how no batch is of one example.
+    """
+    batch = dataset.train.take(torch.arange(1), next(module.parameters()).dtype)
+    try:
+        _output(module if module.training else module.train(), batch)
+    except Exception as error:  # a user's code may raise anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UsageError(
+            f"some batches would be of one example, with which {name} cannot be trained ({reason}): {remedy}."
+        ) from error
+
+
+@torch.no_grad()
+def _output(module: nn.Module, batch: Batch) -> Any:
+    """For `batch`; running statistics and the state of random numbers do not remember it."""
+    before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
+    with torch.random.fork_rng(devices=[]):
+        output = module(batch.x)
+    module.load_state_dict(before)
+    return output
+
+
+def _check_state(name: str, module: nn.Module) -> None:
+    if any(is_lazy(tensor) for tensor in (*module.parameters(), *module.buffers())):
+        raise UsageError(f"{name} has lazy layers, whose shapes are not known yet: let it see a batch first.")
+    other = next((key for key, value in module.state_dict().items() if not isinstance(value, Tensor)), None)
+    if other is not None:
+        raise UsageError(
+            f"{name} keeps in its state_dict what is no tensor ('{other}'), but checkpoints hold tensors alone: "
+            "keep it elsewhere, or as a tensor."
+        )
+
+
 def _check_place(name: str, module: nn.Module) -> None:
     tensors = [*module.parameters(), *module.buffers()]
     elsewhere = next((t.device for t in tensors if t.device.type != "cpu"), None)
@@ -183,10 +221,11 @@ def _check_place(name: str, module: nn.Module) -> None:
         raise UsageError(f"no parameter of {name} requires a gradient, so there is nothing to train: unfreeze some.")
 
 
-def _try_loss(loss: Loss, output: Tensor, targets: Tensor | None, what: str) -> None:
+def _try_loss(loss: Loss, output: Any, targets: Tensor | None, what: str) -> None:
     assert targets is not None  # looked at before
     try:
-        value: object = loss(output, targets)
+        with torch.no_grad():
+            value: object = loss(output, targets)
     except Exception as error:  # a user's code may raise anything
         raise raised(f"the loss, given {what} and targets {list(targets.shape)},", error) from error
     if not isinstance(value, Tensor) or value.numel() != 1:

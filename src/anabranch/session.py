@@ -7,18 +7,20 @@ from contextlib import nullcontext
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from anabranch.autodtype import decided
-from anabranch.build import Build, build_model, outlined, resolve_model
+from anabranch.build import Build, build_model, outlined, resolve_model, try_alone
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.config import Config, updated
-from anabranch.data import Dataset, load
+from anabranch.data import Dataset, load, smallest_batch
 from anabranch.errors import PeerLost, UsageError
 from anabranch.launch import useful_threads
+from anabranch.models import DBN
 from anabranch.objectives import Precision, warm_up
 from anabranch.plans import batch_size, finetuning_batch_size, ranks, servers, with_momenta
 from anabranch.progress import Display
-from anabranch.runfolder import RunFolder
+from anabranch.runfolder import PROGRAM, RunFolder
 from anabranch.signals import StopFlag
 from anabranch.strategies import Staged, as_it_is
 from anabranch.trainer import COMMON, Parts, Trainer, check
@@ -96,7 +98,8 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display, build
     """
     config = with_momenta(config)
     model = dataclasses.replace(config.model, model=resolve_model(config.model.model, dataset))
-    parameters = sum(p.numel() for p in outlined(build, model, dataset).parameters())
+    outline = outlined(build, model, dataset)
+    parameters = sum(p.numel() for p in outline.parameters())
     batch = batch_size(config, len(dataset.train))
     threads = config.parallel.threads or useful_threads(parameters, batch, cores)
     torch.set_num_threads(threads)
@@ -111,8 +114,19 @@ def fitted(config: Config, dataset: Dataset, cores: int, display: Display, build
         ),
     )
     check(config, dataset)
+    if not isinstance(outline, DBN) and not model.model.startswith("mlp:"):
+        _check_smallest(model.model.removeprefix(PROGRAM), outline, dataset, config.parallel.workers, batch)
     make_ready(dtype, display)
     return config
+
+
+def _check_smallest(name: str, network: nn.Module, dataset: Dataset, workers: int, batch: int) -> None:
+    """Refuse batches of one example where a user's own network cannot learn from one."""
+    n = len(dataset.train)
+    if smallest_batch(n, workers, batch) > 1:
+        return
+    larger = next((size for size in range(batch + 1, n // workers + 1) if smallest_batch(n, workers, size) > 1), None)
+    try_alone(name, network, dataset, f"use --batch-size {larger}" if larger else "use fewer workers, or more data")
 
 
 def with_dtype(config: Config, dtype: str) -> Config:

@@ -1,4 +1,5 @@
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def test_mapped_and_read_data_agree(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     np.save(path, np.random.default_rng(0).normal(3, 2, (50, 4)))
     np.save(tmp_path / "a.labels.npy", np.arange(50) % 3)
     read = load(str(path), scale="standard", seed=3, validation_fraction=validation)
-    monkeypatch.setattr("anabranch.data.sources.FORMATS", {".npy": lambda path: load_npy(path, 100)})
+    monkeypatch.setattr("anabranch.data.sources.FORMATS", {".npy": partial(load_npy, map_above_bytes=100)})
     mapped = load(str(path), scale="standard", seed=3, validation_fraction=validation)
     assert mapped.train.mapped
     for one, other in ((read.train, mapped.train), (read.test, mapped.test)):

@@ -36,6 +36,18 @@ def test_both_parts_are_shifted_together(tmp_path: Path) -> None:
     assert parts.train.labels.tolist() == [1, 2, 1, 2]
 
 
+@pytest.mark.parametrize("y", [[[1.0], [2.0], [3.0], [2.5]], [[1.0, 2.0, 3.0, 2.5]]])
+def test_targets_of_a_regression_stay_what_they_are(tmp_path: Path, y: list[list[float]]) -> None:
+    """A column, and a row."""
+    path = tmp_path / "a.mat"
+    scipy.io.savemat(path, {"X": X, "y": np.array(y), "Xtest": X, "ytest": np.array(y)})
+    parts = load_mat(path, regression=True)
+    for part in (parts.train, parts.test):
+        assert part is not None
+        assert part.labels is not None
+        assert part.labels.tolist() == [[1.0], [2.0], [3.0], [2.5]]
+
+
 def test_without_labels(tmp_path: Path) -> None:
     scipy.io.savemat(tmp_path / "a.mat", {"X": X})
     assert load_mat(tmp_path / "a.mat").train.labels is None

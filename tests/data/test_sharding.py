@@ -5,7 +5,8 @@ import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from anabranch.data import check_sharding, epoch_batches, shard, shard_length, steps_per_epoch
+from anabranch.data import check_sharding, epoch_batches, shard, shard_length, smallest_batch, steps_per_epoch
+from anabranch.data.sharding import pass_batches
 from anabranch.errors import UsageError
 from anabranch.seeding import derive_seed, generator
 
@@ -53,6 +54,23 @@ def test_what_the_check_lets_pass_has_no_empty_batch(n: int, size: int, batch_si
         assert size > n or batch_size > n // size or (batch_size == 1 and n % size)
     else:
         assert steps_per_epoch(n, size, batch_size) <= n // size
+
+
+@settings(max_examples=100, deadline=None)
+@given(n=st.integers(1, 200), size=st.integers(1, 20), batch_size=st.integers(1, 40))
+def test_the_smallest_batch(n: int, size: int, batch_size: int) -> None:
+    assume(size <= n and batch_size <= n // size)
+    assume(batch_size > 1 or n % size == 0)
+    lengths = [
+        len(batch)
+        for rank in range(size)
+        for batches in (
+            epoch_batches(n, 0, rank, size, 1, batch_size),
+            pass_batches(shard_length(n, rank, size), 0, rank, 1, batch_size),
+        )
+        for batch in batches
+    ]
+    assert smallest_batch(n, size, batch_size) == min(lengths)
 
 
 @settings(max_examples=50, deadline=None)

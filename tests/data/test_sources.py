@@ -93,6 +93,40 @@ def test_labels_that_are_years_or_keys_are_no_classes(tmp_path: Path, highest: i
     assert load_unscaled(path).classes == highest + 1  # of a few examples of many classes, to be judged
 
 
+@pytest.mark.parametrize(
+    ("y", "kept", "classes"),
+    [
+        (np.array([3, 0, 2, 1]), [3, 0, 2, 1], 4),  # could number classes
+        (np.array([3, 0, -2, 1]), [3.0, 0.0, -2.0, 1.0], 0),
+        (np.array([[3, 0], [0, 1], [2, 2], [1, 0]]), [[3.0, 0.0], [0.0, 1.0], [2.0, 2.0], [1.0, 0.0]], 0),
+        (np.array([3.0, 0.0, 2.0, 1.0]), [3.0, 0.0, 2.0, 1.0], 0),
+        (np.array([[0.5], [0.0], [2.0], [1.0]]), [[0.5], [0.0], [2.0], [1.0]], 0),
+    ],
+)
+@pytest.mark.parametrize("kind", ["npz", "npy"])
+def test_targets_of_a_regression(tmp_path: Path, kind: str, y: Any, kept: list[Any], classes: int) -> None:
+    x = np.arange(8.0).reshape(4, 2)
+    if kind == "npz":
+        np.savez(tmp_path / "a.npz", x=x, y=y, x_test=x, y_test=y)
+    else:
+        np.save(tmp_path / "a.npy", x)
+        np.save(tmp_path / "a.labels.npy", y)
+    dataset = load(str(tmp_path / f"a.{kind}"), regression=True)
+    assert dataset.classes == classes
+    labels = dataset.train.labels
+    assert labels is not None
+    assert labels.is_floating_point() == (classes == 0)
+    found = labels.tolist()
+    assert found == kept if kind == "npz" else all(row in kept for row in found)
+
+
+def test_test_targets_are_of_the_kind_of_the_others(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", x=np.eye(3), y=[1, 2, 0], x_test=np.eye(3), y_test=[0.5, 1, 2])
+    dataset = load(str(tmp_path / "a.npz"), regression=True)
+    assert dataset.train.labels is not None
+    assert dataset.train.labels.is_floating_point()
+
+
 def test_folder_of_idx_files(tmp_path: Path) -> None:
     dataset = load(str(write_idx_folder(tmp_path)))
     assert (len(dataset.train), len(dataset.test), dataset.image_shape) == (30, 10, (4, 4))

@@ -4,6 +4,7 @@ import signal
 import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ import anabranch
 from anabranch import Allreduce, Averaging, Epoch, Rule, Task
 from anabranch.build import build_model
 from anabranch.cli.main import main
-from anabranch.config import ModelOptions
+from anabranch.config import Config, ModelOptions, read_toml
 from anabranch.data import load
 from anabranch.errors import DataError, DivergedError, Interrupted, UsageError
 from anabranch.models import RBM
@@ -365,6 +366,34 @@ def test_a_run_without_a_cluster_goes_on_without_one(data: str, tmp_path: Path) 
         anabranch.fit(MLP, data, resume=True, cluster="laptop", **options)
 
 
+def test_what_was_decided_stays_when_a_run_goes_on(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads, and arithmetic that was measured: either might come out otherwise now."""
+    options: dict[str, Any] = {"batch_size": 8, "epochs": 2, "progress": False, "dtype": "auto"}
+    for threads, dtype in ((1, "float32"), (2, "bf16-mixed")):
+        monkeypatch.setattr("anabranch.session.useful_threads", Mock(return_value=threads))
+        monkeypatch.setattr("anabranch.session.decided", Mock(side_effect={"auto": dtype, "float32": "float32"}.get))
+        anabranch.fit(module_of(data), data, out=tmp_path / "run", resume=threads == 2, **options)
+        kept = read_toml(tmp_path / "run" / "config.toml", Config())
+        assert (kept.parallel.threads, kept.training.dtype) == (1, "float32")
+
+
+def test_the_record_of_a_strategy_object_is_its_own(data: str, tmp_path: Path) -> None:
+    """And a run goes on with no other one."""
+    given = Averaging(Rule("adam", 0.01), every=4)
+    options = SIZES | {"workers": 2, "out": tmp_path / "run"}
+    anabranch.fit(module_of(data), data, strategy=given, **options)
+    kept = read_toml(tmp_path / "run" / "config.toml", Config())
+    assert kept.parallel.strategy == "python:Averaging(every=4)"
+    assert (kept.training.optimizer, kept.training.learning_rate, kept.training.momentum) == ("adam", 0.01, 0.0)
+    for other, option in ((Averaging(given.rule, every=5), "strategy"), (Averaging(Rule("adam"), 4), "learning_rate")):
+        with pytest.raises(UsageError, match=option):
+            anabranch.fit(module_of(data), data, strategy=other, resume=True, **options)
+    momenta = Rule("sgd", 0.2, momentum=0.8, early_momentum=0.4, early_epochs=2)
+    anabranch.fit(module_of(data), data, strategy=Averaging(momenta), **options | {"out": tmp_path / "other"})
+    training = read_toml(tmp_path / "other" / "config.toml", Config()).training
+    assert (training.learning_rate, training.momentum, training.early_momentum) == (0.2, 0.8, 0.4)
+
+
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(data: str, tmp_path: Path) -> None:
     def stop(epoch: Epoch) -> None:
         if epoch.number == 2:
@@ -377,6 +406,14 @@ def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(data: str, tmp_path: P
 
 
 # --- what cannot be
+
+
+class Talkative(nn.Linear):
+    def __init__(self) -> None:
+        super().__init__(16, 3)
+
+    def get_extra_state(self) -> dict[str, int]:
+        return {"calls": 3}
 
 
 class OnGpu(nn.Linear):
@@ -415,6 +452,8 @@ def failing(outputs: Tensor, targets: Tensor) -> Tensor:
         (nn.Linear(5, 3), {}, r"Linear, given a batch \[2, 16\] of .* raised RuntimeError"),
         (OnGpu(), {}, "OnGpu is on meta, but training here is on the CPU"),
         (nn.Linear(16, 3).requires_grad_(False), {}, "no parameter of Linear requires a gradient"),
+        (nn.LazyLinear(3), {}, "LazyLinear has lazy layers, .*: let it see a batch first"),
+        (Talkative(), {}, r"in its state_dict what is no tensor \('_extra_state'\), but checkpoints"),
         (MLP, {"loss": F.mse_loss}, "a loss goes with a module of your own"),
         (3, {}, "a int is no model"),
         (nn.Linear(16, 3), {"cluster": "atlantis"}, "atlantis"),
@@ -439,6 +478,32 @@ def test_what_cannot_be_is_a_sentence(model: Any, options: dict[str, Any], sente
 def test_what_is_no_data(given: Any, options: dict[str, Any], kind: type[Exception], sentence: str) -> None:
     with pytest.raises(kind, match=sentence):
         anabranch.fit(nn.Linear(2, 1), given, progress=False, **options)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options", "remedy"),
+    [
+        (9, {"batch_size": 1}, "use batch_size 3"),
+        (8, {"batch_size": 1}, "use batch_size 2"),
+        (9, {"batch_size": 2}, "use batch_size 3"),
+        (6, {"workers": 2, "batch_size": 2}, "use batch_size 3"),
+        (3, {"workers": 3, "batch_size": 1}, "use fewer workers, or more data"),
+    ],
+)
+def test_batches_of_one_example_are_refused_where_a_network_cannot_learn_from_one(
+    rows: int, options: dict[str, Any], remedy: str
+) -> None:
+    """Held out are three examples more. What can learn from one does."""
+    chance = np.random.default_rng(0)
+    (x, y), test = ((chance.normal(size=(n, 4)), np.arange(n) % 3) for n in (rows, 3))
+    given: dict[str, Any] = {"test": (test[0], test[1]), "epochs": 1, "progress": False} | options
+    normal = nn.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3)).eval()
+    with pytest.raises(UsageError, match=f"of one example, with which Sequential cannot .*: {remedy}"):
+        anabranch.fit(normal, (x, y), **given)
+    assert not normal.training
+    assert anabranch.fit(nn.Linear(4, 3), (x, y), **given).losses
+    if "batch_size" in remedy:
+        assert anabranch.fit(normal, (x, y), **given | {"batch_size": int(remedy[-1])}).losses
 
 
 def test_divergence_is_an_error(data: str) -> None:

@@ -10,7 +10,14 @@ from anabranch.data.examples import Examples, in_memory
 from anabranch.data.given import Source, as_dataset
 from anabranch.data.parts import Division
 from anabranch.data.scaling import Scale, Scaling, fit
-from anabranch.data.sharding import check_sharding, epoch_batches, shard, shard_length, steps_per_epoch
+from anabranch.data.sharding import (
+    check_sharding,
+    epoch_batches,
+    shard,
+    shard_length,
+    smallest_batch,
+    steps_per_epoch,
+)
 from anabranch.data.sources import FORMATS, SOURCES, load, load_unscaled
 from anabranch.data.torch_dataset import from_torch
 
@@ -34,5 +41,6 @@ __all__ = [
     "load_unscaled",
     "shard",
     "shard_length",
+    "smallest_batch",
     "steps_per_epoch",
 ]

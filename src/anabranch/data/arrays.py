@@ -22,8 +22,10 @@ _ALIASES = {
 _DAMAGE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 
-def load_npz(path: Path) -> Parts:
+def load_npz(path: Path, *, regression: bool = False) -> Parts:
     """Features `x` and labels `y` (optional), and optionally `x_test` and `y_test`; capitals count as small letters.
+
+    `regression` as for `from_arrays`.
 
     Raises:
         DataError: the file is damaged, or has no such arrays.
@@ -37,11 +39,13 @@ def load_npz(path: Path) -> Parts:
             arrays = {name: archive[name] for name in archive.files}
     except _DAMAGE as error:
         raise DataError(_damaged(path, error)) from error
-    return named_arrays(arrays, path)
+    return named_arrays(arrays, path, regression=regression)
 
 
-def named_arrays(arrays: Mapping[str, Array], path: Path) -> Parts:
+def named_arrays(arrays: Mapping[str, Array], path: Path, *, regression: bool = False) -> Parts:
     """Parts from arrays by their names: x, y, x_test, y_test and the usual variants of these.
+
+    `regression` as for `from_arrays`.
 
     Raises:
         DataError: there are no features, or two arrays claim the same role.
@@ -56,14 +60,17 @@ def named_arrays(arrays: Mapping[str, Array], path: Path) -> Parts:
     if "x" not in found:
         names = sorted(arrays)
         raise DataError(f"{path} holds no features 'x' (found: {', '.join(names) or 'nothing'}): name that array 'x'.")
-    return from_arrays(found["x"], found.get("y"), found.get("x_test"), found.get("y_test"), str(path))
+    x, y, x_test, y_test = (found.get(role) for role in _ALIASES)
+    assert x is not None  # for the type checker
+    return from_arrays(x, y, x_test, y_test, str(path), regression=regression)
 
 
-def load_npy(path: Path, map_above_bytes: int = MAP_ABOVE_BYTES) -> Parts:
+def load_npy(path: Path, map_above_bytes: int = MAP_ABOVE_BYTES, *, regression: bool = False) -> Parts:
     """Features [n, ...] from NAME.npy, with labels [n] from NAME.labels.npy beside it if that exists.
 
     A file of more than `map_above_bytes` stays on the disk and is mapped into memory; rows are read as they are used.
     (Saved in Fortran order, or of a type that torch cannot use, it must be read whole all the same.)
+    `regression` as for `from_arrays`.
 
     Raises:
         DataError: a file is damaged.
@@ -71,7 +78,7 @@ def load_npy(path: Path, map_above_bytes: int = MAP_ABOVE_BYTES) -> Parts:
     mapped = path.stat().st_size > map_above_bytes
     sibling = path.with_suffix(".labels.npy")
     labels = _read_npy(sibling, mapped=False) if sibling.is_file() else None
-    return from_arrays(_read_npy(path, mapped), labels, None, None, str(path), mapped=mapped)
+    return from_arrays(_read_npy(path, mapped), labels, None, None, str(path), mapped=mapped, regression=regression)
 
 
 def _read_npy(path: Path, mapped: bool) -> Array:

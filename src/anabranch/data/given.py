@@ -33,8 +33,8 @@ def as_dataset(
     Args:
         data: to train on.
         test: to be tested on, of the same kind; unless given a part of `data` is held out, if they have none.
-        regression: whether targets that are floating point keep their values, and whole ones may be any; else they must
-            be whole numbers, classes.
+        regression: whether targets may be any numbers: of integers, one for each example and none below zero, they are
+            classes for all that; else they keep their values and their shape. Without it they must be classes.
         seed: of the split.
         test_fraction: as for `load`.
         scale: as for `load`; targets are never scaled.
@@ -51,13 +51,12 @@ def as_dataset(
         return load(data, seed=seed, test_fraction=test_fraction, scale=scale, regression=regression), None
     x, y = _arrays(data, "the training data")
     x_test, y_test = (None, None) if test is None else _arrays(test, "the test data")
-    targets = regression and y is not None and y.dtype.kind == "f"
-    if not targets and y is not None and y.dtype.kind == "f" and not np.array_equal(y, np.round(y)):
+    if not regression and y is not None and y.dtype.kind == "f" and not np.array_equal(y, np.round(y)):
         raise UsageError(
             "the targets are no whole numbers, which classes are: for a regression, give a loss, such as "
             "torch.nn.functional.mse_loss."
         )
-    parts = from_arrays(x, y, x_test, y_test, "the data", regression=targets)
+    parts = from_arrays(x, y, x_test, y_test, "the data", regression=regression)
     shape = tuple(x.shape[1:]) if x.ndim > 2 else None
     dataset = assemble("the data", parts, seed=seed, test_fraction=test_fraction, scale=scale, regression=regression)
     return dataset, shape

@@ -14,15 +14,18 @@ from anabranch.errors import DataError
 _SIDE = 20  # pixels; the Coursera digits are 20 by 20
 
 
-def load_mat(path: Path) -> Parts:
+def load_mat(path: Path, *, regression: bool = False) -> Parts:
     """Features X [n, ...] and labels y [n] or [n, 1] (optional), and optionally X_test and y_test.
 
-    Labels 1..K, as MATLAB counts, become 0..K-1 where no label is 0.
+    Labels 1..K, as MATLAB counts, become 0..K-1 where no label is 0; but in a `regression`, which is as for
+    `from_arrays`, all stay what they are.
 
     Raises:
         DataError: the file is damaged, of version 7.3, or has no such variables.
     """
-    parts = named_arrays(read_mat(path), path)
+    parts = named_arrays(read_mat(path), path, regression=regression)
+    if regression:
+        return Parts(_by_rows(parts.train), parts.test and _by_rows(parts.test), parts.image_shape)
     both = [parts.train] if parts.test is None else [parts.train, parts.test]
     labels = [part.labels for part in both if part.labels is not None and len(part.labels)]
     if not labels or min(int(label.min()) for label in labels) < 1:
@@ -33,6 +36,13 @@ def load_mat(path: Path) -> Parts:
 
 def _from_zero(part: Examples) -> Examples:
     return Examples(part.features, None if part.labels is None else part.labels - 1)
+
+
+def _by_rows(part: Examples) -> Examples:
+    """With one target for each row, where they are a row vector: MATLAB has nothing of less than two dimensions."""
+    y = part.labels
+    lying = y is not None and y.ndim == 2 and len(y) == 1
+    return Examples(part.features, y.T.contiguous()) if y is not None and lying else part
 
 
 def load_coursera_digits(path: Path) -> Parts:

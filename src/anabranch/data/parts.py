@@ -9,7 +9,7 @@ from anabranch.data.checks import check_part
 from anabranch.data.dataset import Dataset
 from anabranch.data.examples import Examples
 from anabranch.data.scaling import Scale, fit
-from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor, target_tensor
+from anabranch.data.tensors import Array, ImageShape, feature_tensor, label_tensor, number_classes, target_tensor
 from anabranch.errors import DataError, UsageError
 from anabranch.seeding import generator
 
@@ -39,11 +39,12 @@ def from_arrays(
 ) -> Parts:
     """Parts from arrays x [n, ...], y [n], x_test [m, ...], y_test [m]; `what` names their origin in messages.
 
-    In a `regression` y is [n, ...], and keeps its values.
+    In a `regression` y may be [n, ...]; it keeps its values, unless they could be classes: see `number_classes`.
 
     Raises:
         DataError: an array holds no real numbers, has a wrong shape or count, or belongs to a missing one.
     """
+    regression = regression and not all(number_classes(labels) for labels in (y, y_test) if labels is not None)
     train, image_shape = _part(x, y, what, "", mapped, regression)
     if x_test is None:
         if y_test is not None:

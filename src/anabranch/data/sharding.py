@@ -58,6 +58,17 @@ def steps_per_epoch(n: int, size: int, batch_size: int) -> int:
     return -(-shard_length(n, 0, size) // batch_size)
 
 
+def smallest_batch(n: int, size: int, batch_size: int) -> int:
+    """The number of examples of the smallest batch of any rank, in step or at its own pace.
+
+    Raises:
+        UsageError: as `check_sharding`.
+    """
+    in_step = n // size // steps_per_epoch(n, size, batch_size)
+    lengths = (n // size, shard_length(n, 0, size))
+    return min(in_step, *(length // -(-length // batch_size) for length in lengths))
+
+
 def epoch_batches(n: int, epoch: int, rank: int, size: int, seed: int, batch_size: int) -> list[Tensor]:
     """The batches of one rank in one epoch: `steps_per_epoch` tensors of positions in its shard, int64.
 

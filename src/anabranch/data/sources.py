@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from anabranch.data.mnist import data_folder, mnist_folder
 from anabranch.data.parts import Division, Parts, assemble, divide, from_arrays
 from anabranch.data.scaling import Scale
 from anabranch.errors import UsageError, unknown_name
+
+
+class Reader(Protocol):
+    """Reads a file of some format."""
+
+    def __call__(self, path: Path, /, *, regression: bool) -> Parts:
+        """Features and labels from the file at `path`."""
+        ...
 
 
 def load(
@@ -31,14 +40,14 @@ def load(
     Data without a test part of its own is split at random: `test_fraction` of it, chosen by `seed`, is held out.
     With `validation_fraction` such a part of the training examples is held out in place of the test part, which is
     left alone: to choose options by. `scale` is described at `scaling.fit`. `classes` is the highest label plus 1
-    unless it is given. In a `regression` whole labels may be any numbers.
+    unless it is given. `regression` as for `as_dataset`, of a file.
 
     Raises:
         UsageError: the name is unknown, the path does not exist, or an option is wrong.
         DataError: the content is damaged or does not fit together, or there would be more classes than examples, and
             than 1,000, for the labels are years or keys.
     """
-    parts = _read(name_or_path)
+    parts = _read(name_or_path, regression=regression)
     return assemble(
         name_or_path,
         parts,
@@ -74,7 +83,7 @@ def load_unscaled(
     )
 
 
-def _read(name_or_path: str) -> Parts:
+def _read(name_or_path: str, *, regression: bool = False) -> Parts:
     if name_or_path in SOURCES:
         return SOURCES[name_or_path]()
     path = Path(name_or_path).expanduser()
@@ -84,10 +93,10 @@ def _read(name_or_path: str) -> Parts:
         raise unknown_name("data set", name_or_path, SOURCES)
     if not path.exists():
         raise UsageError(f"there is no data at {path}: give the path of an existing file or folder.")
-    return _read_path(path)
+    return _read_path(path, regression=regression)
 
 
-def _read_path(path: Path) -> Parts:
+def _read_path(path: Path, *, regression: bool) -> Parts:
     if path.is_dir():
         return _idx_parts(path)
     if path.suffix.lower() not in FORMATS:
@@ -96,7 +105,7 @@ def _read_path(path: Path) -> Parts:
         )
     if not os.access(path, os.R_OK):
         raise UsageError(f"{path} cannot be read: check its permissions.")
-    return FORMATS[path.suffix.lower()](path)
+    return FORMATS[path.suffix.lower()](path, regression=regression)
 
 
 def _idx_parts(folder: Path) -> Parts:
@@ -139,4 +148,4 @@ SOURCES: dict[str, Callable[[], Parts]] = {
     "mnist": _mnist,
     "coursera-digits": _coursera_digits,
 }
-FORMATS: dict[str, Callable[[Path], Parts]] = {".npz": load_npz, ".npy": load_npy, ".mat": load_mat}
+FORMATS: dict[str, Reader] = {".npz": load_npz, ".npy": load_npy, ".mat": load_mat}

@@ -34,6 +34,12 @@ def feature_tensor(array: Array, what: str) -> tuple[Tensor, ImageShape]:
     return _tensor(flat, what), image_shape
 
 
+def number_classes(array: Array) -> bool:
+    """Whether targets of a regression are as classes are stored: integers, one for each row, and none below zero."""
+    lone = array.ndim == 1 or (array.ndim == 2 and 1 in array.shape)
+    return lone and array.dtype.kind in "biu" and not (array < 0).any()
+
+
 def label_tensor(array: Array, what: str) -> Tensor:
     """Labels [n], [n, 1] or [1, n] of any real type that hold whole numbers, as [n] int64.
 

@@ -1,6 +1,7 @@
 """What a Python program gives to `fit`, and the options that a run makes of it."""
 
 import copy
+import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +13,14 @@ from torch import Tensor, nn
 
 from anabranch.build import Build, try_out
 from anabranch.cluster import Cluster, to_toml
-from anabranch.config import Config, ModelOptions, updated
+from anabranch.config import Config, ModelOptions, read_toml, updated
 from anabranch.data import Dataset, Scale, Source, as_dataset
 from anabranch.errors import UsageError
 from anabranch.files import write_text
 from anabranch.models import DBN
 from anabranch.objectives import Loss
 from anabranch.objectives.base import weight_dtype
+from anabranch.optim import Rule
 from anabranch.plans import check_momentum
 from anabranch.progress import Display
 from anabranch.runfolder import PROGRAM, RunFolder
@@ -120,19 +122,22 @@ def _in_shape(shape: tuple[int, ...]) -> Callable[[nn.Module, tuple[Tensor, ...]
 
 
 @contextmanager
-def named_strategy(strategy: StrategyLike, rule: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The options of `strategy`, which is found by them for a while; `rule` is what was said of the update rule.
+def named_strategy(strategy: StrategyLike, rule: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """The options of `strategy`, which is found by them for a while, and of its update rule.
+
+    Args:
+        strategy: as `fit` has it.
+        rule: what was said of the update rule.
 
     Raises:
         UsageError: it is no strategy, or an object with a rule of its own, beside which another was given.
     """
     if isinstance(strategy, str):
-        yield {"strategy": strategy}
+        yield {"strategy": strategy}, rule
         return
-    name = f"{PROGRAM}{getattr(strategy, '__name__', type(strategy).__name__)}"
     if isinstance(strategy, type):
-        with registered(name, entry_of(strategy, strategy.__name__)):
-            yield {"strategy": name}
+        with registered(name := f"{PROGRAM}{strategy.__name__}", entry_of(strategy, strategy.__name__)):
+            yield {"strategy": name}, rule
         return
     given = [option for option, value in rule.items() if value is not None]
     if given:
@@ -140,9 +145,30 @@ def named_strategy(strategy: StrategyLike, rule: dict[str, Any]) -> Iterator[dic
             f"{' and '.join(given)} would be overlooked, for a strategy that is an object has its own rule: "
             f"{type(strategy).__name__}(Rule('sgd', learning_rate=0.1)), or give the class."
         )
-    with registered(name, entry := lent(strategy)):
-        hosting = getattr(strategy, "hosting", None)
-        yield {"strategy": name} | ({"server": str(hosting)} if entry.hosted else {})
+    with registered(name := f"{PROGRAM}{_described(strategy)}", entry := lent(strategy)):
+        hosting = {"server": str(getattr(strategy, "hosting", None))} if entry.hosted else {}
+        yield {"strategy": name} | hosting, _options_of(getattr(strategy, "rule", None))
+
+
+def _described(strategy: object) -> str:
+    """Its class, with those of its fields that are not as usual; its rule has options of its own."""
+    name = type(strategy).__name__
+    if not dataclasses.is_dataclass(strategy):
+        return name
+    fields = [(f.name, getattr(strategy, f.name), f.default) for f in dataclasses.fields(strategy) if f.name != "rule"]
+    told = [f"{field}={value!r}" for field, value, usual in fields if value != usual]
+    return f"{name}({', '.join(told)})" if told else name
+
+
+def _options_of(rule: object) -> dict[str, Any]:
+    """What options would say of the update rule of a strategy that is an object, for the record of the run."""
+    if not isinstance(rule, Rule):
+        return {}
+    said: dict[str, Any] = {"optimizer": rule.name, "learning_rate": rule.learning_rate, "schedule": rule.schedule}
+    if rule.name != "sgd":
+        return said
+    early = rule.early_momentum if rule.early_epochs else rule.momentum
+    return said | {"momentum": rule.momentum, "early_momentum": early}
 
 
 def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:
@@ -166,6 +192,26 @@ def prepare(config: Config, given: Given, own_cores: int, display: Display) -> t
     """
     dataset, parts = given.load(config)
     return fitted(config, dataset, own_cores, display, parts.build), dataset, parts
+
+
+def as_decided(config: Config) -> Config:
+    """`config`, of a run that goes on, with what was decided when it began: a measurement may come out otherwise now.
+
+    Raises:
+        UsageError: its file was damaged.
+    """
+    saved = RunFolder(Path(config.run.out)).config if config.run.out else None
+    if saved is None or not saved.is_file():
+        return config
+    then = read_toml(saved, Config())
+    parallel, training = config.parallel, config.training
+    if parallel.threads is None:
+        parallel = dataclasses.replace(parallel, threads=then.parallel.threads)
+    if parallel.server == "auto":
+        parallel = dataclasses.replace(parallel, server=then.parallel.server)
+    if training.dtype == "auto":
+        training = dataclasses.replace(training, dtype=then.training.dtype)
+    return dataclasses.replace(config, parallel=parallel, training=training)
 
 
 def run_folder(config: Config, cluster: Cluster | None = None, *, resume: bool) -> RunFolder | None:

@@ -14,7 +14,16 @@ from anabranch.comm.base import Communicator
 from anabranch.config import Arithmetic, Config, World
 from anabranch.data import Scale, Source
 from anabranch.errors import Interrupted, UsageError
-from anabranch.fitting.given import Given, StrategyLike, as_config, load_into, named_strategy, prepare, run_folder
+from anabranch.fitting.given import (
+    Given,
+    StrategyLike,
+    as_config,
+    as_decided,
+    load_into,
+    named_strategy,
+    prepare,
+    run_folder,
+)
 from anabranch.fitting.result import Epoch, Fit, History, fit_of
 from anabranch.launch import cores, started_ranks
 from anabranch.objectives import Loss
@@ -68,7 +77,7 @@ def fit(
             those of named data and of ours as rows.
         test: data of the same kind to be tested on; unless given a part of `data` is held out.
         loss: (outputs, targets) to the mean over the batch, a scalar tensor; cross-entropy unless given. With a loss
-            targets may be floating point [n, …]: a regression.
+            targets may be any numbers [n, …]: floating point, unless they are integers that could number classes.
         strategy: a name, as of `--strategy`; a strategy object, with its own update rule; or a class, which is made
             with the rule that the following options describe.
         every: as `--every`.
@@ -76,7 +85,8 @@ def fit(
         world: auto: MPI under mpirun or srun, where every rank must call this; else single for one worker, else
             simulated.
         cluster: the name or file of a cluster, in whose virtual time simulated workers run (`anabranch simulate`).
-        epochs: passes over the data.
+        epochs: passes over the data. Of a DBN this and what follows are those of each layer; where there are labels its
+            fine-tuning is as the defaults of `anabranch train` have it.
         batch_size: examples of a minibatch, on each worker; chosen as by `anabranch train` unless given.
         optimizer: sgd unless given.
         learning_rate: at the start; 0.1 unless given.
@@ -105,7 +115,7 @@ def fit(
     """
     given = Given(model, data, test, loss, test_fraction, scale)
     rule = {"optimizer": optimizer, "learning_rate": learning_rate, "momentum": momentum, "schedule": schedule}
-    with _speaking_python(), named_strategy(strategy, rule) as chosen:
+    with _speaking_python(), named_strategy(strategy, rule) as (chosen, rule):
         groups = {
             "parallel": {**chosen, "every": every, "workers": workers, "world": world, "threads": threads},
             "training": {**rule, "epochs": epochs, "batch_size": batch_size, "seed": seed, "dtype": dtype},
@@ -121,7 +131,7 @@ def _run(config: Config, given: Given, cluster: str | None, history: History, *,
             "no ranks were started, and a program that runs cannot start itself anew: start it by  "
             f"mpirun -n {max(config.parallel.workers, 2)} python script.py"
         )
-    config = with_world(config, started)
+    config = with_world(as_decided(config) if resume else config, started)
     if cluster is not None and config.parallel.world == "mpi":
         raise UsageError("a cluster is simulated, MPI is not: leave one of them out.")
     try:
