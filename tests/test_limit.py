@@ -1,6 +1,7 @@
 """The matrix products of a step: their number, their sizes, and how they are timed."""
 
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -8,18 +9,34 @@ from torch import Tensor
 
 from anabranch import limit
 from anabranch.limit import Products, back_propagation, contrastive_divergence, median_seconds, step, step_seconds
-from anabranch.objectives import Precision
+from anabranch.models import RBM
+from anabranch.objectives import ContrastiveDivergence, Precision
+from anabranch.types import Batch
 
 
 @pytest.mark.parametrize(
-    ("k", "flop"),
+    ("k", "persistent", "flop"),
     [
-        (1, 5 * 2 * 784 * 500),  # up, down, up, and the statistics of two phases
-        (3, 9 * 2 * 784 * 500),
+        (1, False, 5 * 2 * 784 * 500),  # up, down, up, and the statistics of two phases
+        (3, False, 9 * 2 * 784 * 500),
+        (1, True, 6 * 2 * 784 * 500),  # and the reconstruction
+        (3, True, 10 * 2 * 784 * 500),
     ],
 )
-def test_contrastive_divergence_counts_its_products(k: int, flop: int) -> None:
-    assert contrastive_divergence(784, 500, k).flop == flop
+def test_contrastive_divergence_counts_its_products(k: int, persistent: bool, flop: int) -> None:
+    assert contrastive_divergence(784, 500, k, persistent=persistent).flop == flop
+
+
+@pytest.mark.parametrize("chains", [0, 4])
+@pytest.mark.parametrize("k", [1, 2])
+def test_as_many_products_are_made_as_are_counted(k: int, chains: int) -> None:
+    objective = ContrastiveDivergence(RBM(7, 5), k=k, chains=chains)
+    batch = Batch(torch.rand(4, 7))
+    objective.gradient(batch)
+    with patch("torch.mm", wraps=torch.mm) as product:
+        objective.gradient(batch)
+    made = [2 * call.args[0].shape[0] * call.args[0].shape[1] * call.args[1].shape[1] for call in product.mock_calls]
+    assert sum(made) == 4 * contrastive_divergence(7, 5, k, persistent=chains > 0).flop
 
 
 @pytest.mark.parametrize(

@@ -51,10 +51,14 @@ class Products:
         return sum(2 * inputs * outputs for inputs, outputs in sizes)
 
 
-def contrastive_divergence(visible: int, hidden: int, k: int) -> Products:
-    """CD-k and PCD-k of one RBM: up, k times down and up, and the statistics of both phases."""
+def contrastive_divergence(visible: int, hidden: int, k: int, *, persistent: bool = False) -> Products:
+    """CD-k of one RBM: up, k times down and up, and the statistics of both phases.
+
+    The chains of PCD-k are not those of the reconstruction, which takes one more product down.
+    """
     gibbs: list[Kind] = ["down", "up"]
-    kinds: list[Kind] = ["up", *gibbs * k, "across", "across"]
+    reconstruction: list[Kind] = ["down"] if persistent else []
+    kinds: list[Kind] = ["up", *reconstruction, *gibbs * k, "across", "across"]
     return Products(((visible, hidden),), tuple((0, kind) for kind in kinds))
 
 

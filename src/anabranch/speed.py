@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -47,11 +48,10 @@ def works(config: Config, model: nn.Module, network: nn.Module | None, examples:
     """
     workers, most = config.parallel.workers, batch_size(config, examples)
     if isinstance(model, DBN):
-        k = config.training.gibbs_steps
+        t = config.training
+        steps = partial(contrastive_divergence, k=t.gibbs_steps, persistent=t.persistent)
         found = {
-            layer_name(number, rbm): _work(
-                config, contrastive_divergence(rbm.visible, rbm.hidden, k), examples, workers, most
-            )
+            layer_name(number, rbm): _work(config, steps(rbm.visible, rbm.hidden), examples, workers, most)
             for number, rbm in enumerate(model.layers)
         }
         if network is not None:

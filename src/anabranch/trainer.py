@@ -177,7 +177,7 @@ class Trainer:
         """Give everybody the buffers (running statistics) of the first worker: those of a server saw no examples."""
         buffers = [] if network is None else list(network.buffers())
         if buffers:
-            living = offstage(self._living(comm))  # not a part of the algorithm: it takes no virtual time
+            living = self._living(offstage(comm))  # not a part of the algorithm: it takes no virtual time
             for buffer in buffers:
                 content = buffer.detach().contiguous()  # a mask may be a transposed view
                 living.broadcast(content.view(-1).view(torch.uint8), root=servers(self.config))
@@ -277,9 +277,9 @@ def check(config: Config, dataset: Dataset) -> None:
     training_plan(config)
     for momentum in (t.momentum, t.early_momentum):
         check_momentum(momentum, t.optimizer)
+    _check_heeded(config)
     if not config.model.model.startswith("dbn:"):
         check_penalty(t.penalty)
-        _check_without_rbms(config)
         return
     if t.penalty:
         raise UsageError(f"--penalty {t.penalty} is for an mlp or a module: an RBM has --weight-cost.")
@@ -293,19 +293,31 @@ def check(config: Config, dataset: Dataset) -> None:
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
 
 
-def _check_without_rbms(config: Config) -> None:
-    """Refuse changed options that RBMs alone heed."""
-    t, usual = config.training, TrainingOptions()
-    changed = {
-        f"--units {config.model.units}": config.model.units != ModelOptions().units,
+def _check_heeded(config: Config) -> None:
+    """Refuse changed options that models of another kind alone heed."""
+    m, t, usual = config.model, config.training, TrainingOptions()
+    of_rbms = {
+        f"--units {m.units}": m.units != ModelOptions().units,
+        f"--initial-std {m.initial_std}": m.initial_std != ModelOptions().initial_std,
         f"--weight-cost {t.weight_cost}": t.weight_cost != usual.weight_cost,
         f"--gibbs-steps {t.gibbs_steps}": t.gibbs_steps != usual.gibbs_steps,
         "--persistent": t.persistent != usual.persistent,
     }
-    if found := [option for option, is_changed in changed.items() if is_changed]:
+    of_mlps = {
+        f"--activation {m.activation}": m.activation != ModelOptions().activation,
+        f"--mlp-start {m.mlp_start}": m.mlp_start != ModelOptions().mlp_start,
+    }
+    kind = m.model.partition(":")[0]
+    if kind != "dbn":
+        _refuse(of_rbms, f"for the RBMs of a dbn, of which {m.model} has none")
+    if kind != "mlp":
+        _refuse(of_mlps, f"for an mlp, which {m.model} is not")
+
+
+def _refuse(options: dict[str, bool], why: str) -> None:
+    if found := [option for option, is_changed in options.items() if is_changed]:
         named = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"
-        them = "it" if len(found) == 1 else "them"
-        raise UsageError(f"{named} for the RBMs of a dbn, of which {config.model.model} has none: leave {them} out.")
+        raise UsageError(f"{named} {why}: leave {'it' if len(found) == 1 else 'them'} out.")
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

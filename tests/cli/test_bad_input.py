@@ -169,6 +169,15 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
         (["--finetune-optimizer", "adagrad", "--finetune-momentum", "0.5"], "sgd, but the update rule is adagrad"),
         (["--gibbs-steps", "0"], "contrastive divergence needs at least one Gibbs step, not 0: use 1 or more."),
         (["--weight-cost", "-1"], "the weight cost must be 0 or more, not -1.0: try 0.0002."),
+        (
+            ["--model", "dbn", "--activation", "tanh"],
+            "--activation tanh is for an mlp, which dbn:16-200-200-500 is not",
+        ),
+        (
+            ["--model", "dbn", "--mlp-start", "glorot", "--activation", "tanh"],
+            "--activation tanh, --mlp-start glorot are for an mlp, which dbn:16-200-200-500 is not: leave them out",
+        ),
+        (["--model", "mlp", "--initial-std", "0.1"], "--initial-std 0.1 is for the RBMs of a dbn, of which mlp:16"),
         (["--model", "mlp", "--persistent"], "--persistent is for the RBMs of a dbn, of which mlp:16-200-3 has none"),
         (
             ["--model", "mlp", "--weight-cost", "5", "--gibbs-steps", "7", "--units", "gaussian"],

@@ -36,9 +36,9 @@ def dataset() -> Dataset:
     return Dataset("random", part, part, classes=3)
 
 
-def config(workers: int, **parallel: Any) -> Config:
+def config(workers: int, model: str = "dbn:16-8-6", **parallel: Any) -> Config:
     tables = {
-        "model": {"model": "dbn:16-8-6"},
+        "model": {"model": model},
         "parallel": {"workers": workers, "world": "simulated", "threads": 1} | parallel,
         "training": {"epochs": 3, "batch_size": 4, "seed": 2},
         "finetuning": {"finetune_epochs": 2, "finetune_batch_size": 4},
@@ -91,6 +91,20 @@ def test_it_is_the_time_of_the_run_with_the_mathematics(workers: int, parallel: 
     assert accounts == books
     for task, other in zip(tasks, full, strict=True):
         assert {key: other[key] for key in task} == task
+
+
+@pytest.mark.parametrize("server", ["window", "ranks:1", "ranks:2"])
+def test_buffers_take_their_time(server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They go with the pushes to a server."""
+    (tmp_path / "normalised.py").write_text(
+        "from torch import nn\n\ndef net():\n    return nn.Sequential(nn.BatchNorm1d(16), nn.Linear(16, 3))\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    one = config(3, model="normalised:net", strategy="downpour", server=server)
+    tasks, accounts = timed(one)
+    full, books = learnt(one, tmp_path / "run")
+    assert accounts == books
+    assert [{key: other[key] for key in task} for task, other in zip(tasks, full, strict=True)] == tasks
 
 
 def test_post_local_that_never_leaves_lockstep_takes_the_time_of_allreduce() -> None:

@@ -18,12 +18,14 @@ class Load:
         parameters: of the model.
         flop: of the matrix products, for one example.
         activities: units whose activity is computed, for one example.
+        buffers: bytes of the model's running statistics and the like, which go with what is pushed to a server.
     """
 
     kind: LoadKind
     parameters: int
     flop: int
     activities: int
+    buffers: int = 0
 
 
 def step_seconds(compute: Sequence[Speed], load: Load, batch: int, precision: Precision, *, fused: bool) -> float:

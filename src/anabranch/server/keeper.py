@@ -128,7 +128,8 @@ class Keeper:
         self.labours: list[Labour] = []
         self._comm, self._shards, self._shelf, self._books = comm, shards, shelf, books
         self._charge, self._meet, self._buffers = charge, meet, buffers
-        self._packed = torch.empty(sum(buffer.nbytes for buffer in buffers), dtype=torch.uint8)
+        size = sum(buffer.nbytes for buffer in buffers)
+        self._packed = torch.empty(size, dtype=torch.uint8, device=shelf.memory.device)
         self._workers, self._working, self._leaving = workers, set(workers), list[int]()
         self._crew, self._open = crew, comm.rank != 0
         self._answers: list[tuple[int, Request]] = []

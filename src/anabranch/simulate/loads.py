@@ -73,7 +73,8 @@ def counted(module: nn.Module, dataset: Dataset, loss: Loss | None = None) -> Lo
         hook.remove()
     module.load_state_dict(before)  # running statistics must not remember the try
     flop, activities = counter.get_total_flops() // len(batch), 2 * units // len(batch)  # forward and back
-    return Load("autograd", len(objective.weights), flop, activities)
+    buffers = sum(buffer.nbytes for buffer in module.buffers())
+    return Load("autograd", len(objective.weights), flop, activities, buffers)
 
 
 def _kind(network: nn.Module) -> LoadKind:

@@ -165,7 +165,8 @@ class Timing:
         return survivors(comm, self.stage.servers) if self.stage.servers else comm
 
     def _carry_out(self, timed: TimedTask, comm: SimulatedCommunicator, keeper: Timekeeper) -> None:
-        objective = self.stage.staged(Uncomputed(timed.load.parameters, self.dtype), timed.name, comm)
+        uncomputed = Uncomputed(timed.load.parameters, self.dtype, timed.load.buffers)
+        objective = self.stage.staged(uncomputed, timed.name, comm)
         shard = Shard.at(Lengths(self.examples), comm, self.stage.servers, timed.batch, self.seed, self.dtype)
         task = Task(objective, shard, timed.stopping, seed=timed.seed(shard.rank), name=timed.name, monitor=keeper)
         carry_out(timed.strategy, task, comm, keeper)

@@ -9,11 +9,18 @@ from anabranch.types import Batch
 
 
 class Uncomputed(Objective):
-    """An objective of `parameters` weights that takes no memory and computes nothing: for its time alone."""
+    """An objective that takes no memory and computes nothing: for its time alone.
 
-    def __init__(self, parameters: int, dtype: torch.dtype) -> None:
+    Args:
+        parameters: how many weights.
+        dtype: of them.
+        buffers: bytes of the model's buffers.
+    """
+
+    def __init__(self, parameters: int, dtype: torch.dtype, buffers: int = 0) -> None:
         self._weights = torch.empty(parameters, dtype=dtype, device="meta")
         self._gradient = torch.empty_like(self._weights)
+        self._buffers = [torch.empty(buffers, dtype=torch.uint8, device="meta")] if buffers else []
 
     @property
     def weights(self) -> Tensor:
@@ -34,6 +41,10 @@ class Uncomputed(Objective):
 
     def start_epoch(self, seed: int) -> None:
         """No noise."""
+
+    def buffers(self) -> list[Tensor]:
+        """All in one meta tensor."""
+        return self._buffers
 
     def state(self) -> dict[str, Tensor]:
         """Nothing."""
