@@ -2,16 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import nn
 
 from anabranch.data import Dataset, load
 from anabranch.gallery import SHOWN, as_bytes, layer_images, limits, write_gallery
 from anabranch.judgement import judge
 from anabranch.models import DBN
+from anabranch.report.layers import weights
+from anabranch.report.records import Run
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,27 @@ def test_bytes_of_probabilities_and_of_other_values() -> None:
     assert limits(torch.tensor([-2.0, 6.0])) == (-2.0, 6.0)
     scaled = as_bytes({"x": torch.tensor([[-2.0, 2.0, 6.0, 99.0]])}, (2, 2), (-2.0, 6.0))["x"]
     assert scaled.tolist() == [[[0, 128], [255, 255]]]
+
+
+def test_the_first_layer_of_a_network_is_its_own_first(dataset: Dataset, tmp_path: Path) -> None:
+    """Not that of the alphabet, in which its tensors lie in the file."""
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lower, self.act, self.head = nn.Linear(64, 30), nn.ReLU(), nn.Linear(30, 10)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return cast(torch.Tensor, self.head(self.act(self.lower(x))))
+
+    network = Named()
+    found = judge(network, dataset.test.chunks(100))
+    write_gallery(tmp_path, dataset, network, found, torch.float32, 0)
+    tensors = {f"network.{name}": tensor for name, tensor in network.state_dict().items()}
+    (tmp_path / "model.safetensors").write_bytes(save(tensors))
+    evaluation = json.loads((tmp_path / "evaluation.json").read_text())
+    (first,) = weights(Run(tmp_path, "a run", {}, evaluation=evaluation))
+    assert np.array_equal(first, network.lower.weight.detach().numpy())
 
 
 def test_examples_that_are_no_images_leave_their_counts_alone(dataset: Dataset, tmp_path: Path) -> None:

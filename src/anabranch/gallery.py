@@ -1,6 +1,7 @@
 """What a finished run leaves to be looked at, for reports that have neither the network nor the data.
 
-`evaluation.json`: how many test examples there are, the shape of their images, and what the classifier made of them.
+`evaluation.json`: how many test examples there are, the shape of their images, the name of the first matrix of weights
+of a network that is no DBN, and what the classifier made of them.
 `pictures.safetensors`, where the examples are images, each [images, height, width] bytes:
 
     mistakes            the test examples that `evaluation.json` lists, the worst first
@@ -45,6 +46,8 @@ def write_gallery(
     """
     shape = dataset.image_shape
     content: dict[str, Any] = {"image_shape": shape, "gibbs_steps": GIBBS_STEPS}
+    if not isinstance(model, DBN):
+        content["first_layer"] = _first_layer(model)
     content |= judgement.as_json() if judgement else {"examples": len(dataset.test)}
     write_json(folder / "evaluation.json", content)
     if shape is None:
@@ -57,6 +60,11 @@ def write_gallery(
         images |= layer_images(model, originals, seed)
     tensors = as_bytes(images, shape, limits(originals))
     write_bytes(folder / "pictures.safetensors", tensor_bytes(tensors))
+
+
+def _first_layer(model: nn.Module) -> str | None:
+    """The name of the first matrix of weights, in the order of the module's own making."""
+    return next((name for name, p in model.named_parameters() if name.endswith(".weight") and p.ndim == 2), None)
 
 
 @torch.no_grad()

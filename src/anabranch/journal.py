@@ -35,6 +35,7 @@ class RunJournal:
 
     Attributes:
         finished: summaries of the finished tasks: task, epochs, quantity, error, examples, seconds.
+        earlier_seconds: of training by the processes before this one, where the run goes on.
         test_error: called on rank 0 after each epoch, if it is set, and recorded with it; set on all ranks or on none.
         pausing: part of the training that stands still meanwhile, which is the part of that time that does not count.
         records: what rank 0 tells the course of the run to.
@@ -75,6 +76,7 @@ class RunJournal:
         self._mark, self._used, self._ranks = Spent(0.0, None), 0, list[Throughput]()
         self._staleness: float | None = None
         self._running: dict[str, Any] = dict(found.running) if found else {}
+        self.earlier_seconds: float = sum(task["seconds"] for task in (*self.finished, self._running) if task)
         self._began = self._saved_at = time.monotonic()
 
     @property

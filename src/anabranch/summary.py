@@ -26,6 +26,7 @@ def write_results(
     tasks: list[dict[str, Any]],
     test_error: float | None,
     process_seconds: float,
+    earlier_seconds: float = 0.0,
 ) -> dict[str, Any]:
     """Write `model.safetensors` and `summary.json`, if there is a folder for them; return the summary.
 
@@ -37,6 +38,7 @@ def write_results(
         tasks: summaries of the tasks, with their speeds.
         test_error: a fraction, or None without labels.
         process_seconds: how long this process has run, evaluation included.
+        earlier_seconds: of the tasks' seconds those of processes before this one, of a run that was resumed.
     """
     tensors = {f"{'dbn' if isinstance(model, DBN) else 'network'}.{k}": t for k, t in model.state_dict().items()}
     if network is not None and network is not model:
@@ -66,6 +68,7 @@ def write_results(
         "threads": torch.get_num_threads(),
         "tasks": [task | {"seconds": round(task["seconds"], 6)} for task in tasks],
         "process_seconds": round(process_seconds, 3),
+        "earlier_seconds": round(earlier_seconds, 3),
         "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     if folder:

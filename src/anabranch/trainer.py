@@ -149,7 +149,8 @@ class Trainer:
             work = {} if searches else works(config, model, network, len(self.dataset.train))
             tasks = with_speeds(journal.finished, work, config.training.precision)
             seconds = time.monotonic() - began
-            summary = write_results(self.folder, config, model, network, tasks, error, seconds) | lost
+            earlier = journal.earlier_seconds
+            summary = write_results(self.folder, config, model, network, tasks, error, seconds, earlier) | lost
         living = self._living(comm)
         living.barrier()
         self.parts.finished(living, model, network, summary)

@@ -32,7 +32,7 @@ def test_more_workers_than_cores_share_evenly() -> None:
 
 def test_no_room() -> None:
     with pytest.raises(
-        UsageError, match=r"9 workers do not fit: 2 on each of 4 nodes are 8; .* 3 or more on each node"
+        UsageError, match=r"9 processes do not fit: 2 on each of 4 nodes are 8; .* 3 or more on each node"
     ):
         Placement(Nodes(4, 4), 9, 2)
     with pytest.raises(UsageError, match="number of workers on each node"):

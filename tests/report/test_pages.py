@@ -11,6 +11,7 @@ from report_helpers import (
     CONFUSION,
     LAYER,
     TUNING,
+    summary,
     write_comparison,
     write_old_run,
     write_reproduction,
@@ -25,6 +26,7 @@ from anabranch.report.images import grid, png, signed
 from anabranch.report.page import Chart, Page, Part, Section
 from anabranch.report.records import binned, read_run
 from anabranch.report.several import names, read_runs, several_page
+from anabranch.report.spending import task_seconds
 
 
 @pytest.fixture
@@ -69,6 +71,10 @@ def test_curves_are_those_of_the_record(run: Path) -> None:
     assert [len(trace["x"]) for trace in steps] == [100, 6]
     assert steps[0]["y"][0] == pytest.approx(9.0 - 0.01)  # mean of three
     assert chart(page, "Seconds of each task").numbers.rows[-1] == ("beside training", "0.5")
+    resumed = summary() | {"process_seconds": 0.75, "earlier_seconds": 1.5}
+    seconds = task_seconds(resumed)
+    assert seconds.numbers.rows[-1] == ("beside training", "0.25")
+    assert seconds.note.endswith("The run was resumed: this is of its last process.")
 
 
 def test_mistakes_layers_and_staleness(run: Path) -> None:

@@ -55,8 +55,10 @@ def test_more_workers_than_cores_are_marked() -> None:
 
 def test_what_was_learnt() -> None:
     summary = {"test_error": 0.02, "tasks": TASKS, "seconds": 4.5, "weights_sha256": "ab", "strategy": "averaging"}
+    summary["measured_on"] = "validation"
     assert learning_row(summary) == {
         "test_error": 0.02,
+        "measured_on": "validation",
         "layer_errors": [0.5],
         "epochs": [3, 1],
         "seconds": 4.5,

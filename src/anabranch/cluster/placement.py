@@ -33,7 +33,7 @@ class Placement:
         count, room = self.nodes.count, self.per_node * self.nodes.count
         if self.workers > room:
             raise UsageError(
-                f"{self.workers} workers do not fit: {self.per_node} on each of {count} nodes are {room}; "
+                f"{self.workers} processes do not fit: {self.per_node} on each of {count} nodes are {room}; "
                 f"take fewer workers, or {-(-self.workers // count)} or more on each node."
             )
 

@@ -50,6 +50,9 @@ def weights(run: Run) -> list[Values]:
     """[units, inputs] of the layers of a DBN, lowest first; of another network, of its first layer alone."""
     path = run.folder / "model.safetensors"
     layers = {name: w for name, w in read_tensors(path, (".weight",)).items() if w.ndim == 2}
+    first = (run.evaluation or {}).get("first_layer")
+    if first is not None:
+        return [layers[name] for name in (f"network.{first}",) if name in layers]
     rbms = {int(name.split(".")[2]): w for name, w in layers.items() if name.startswith("dbn.rbms.")}
     return [rbms[n] for n in sorted(rbms)] or list(layers.values())[:1]
 

@@ -1,4 +1,4 @@
-"""What the classifier took for what: the confusion matrix, and the test examples about which it is most wrong."""
+"""What the classifier took for what: the confusion matrix, and the examples about which it is most wrong."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +20,7 @@ def mistakes_section(run: Run) -> Section:
     parts: list[Chart | Tags] = []
     if found["confusion"]:
         parts.append(confusion_chart(found["confusion"]))
-    parts += worst(run.folder, found["mistakes"])
+    parts += worst(run.folder, found["mistakes"], run.held_out)
     right = found["examples"] - found["wrong"]
     examples = f"{found['examples']:,} {run.held_out} examples"
     text = f"Of {examples}, {right:,} were classified rightly and {found['wrong']:,} were not."
@@ -55,8 +55,8 @@ def confusion_chart(confusion: Sequence[Sequence[int]]) -> Chart:
     return Chart("confusion", "Confusion matrix", note, {"data": traces, "layout": shape}, table)
 
 
-def worst(folder: Path, mistakes: Sequence[Json]) -> list[Tags]:
-    """The images of the worst mistakes; none where they are no images."""
+def worst(folder: Path, mistakes: Sequence[Json], part: str) -> list[Tags]:
+    """The images of the worst mistakes in this `part` of the data; none where they are no images."""
     images = read_tensors(folder / "pictures.safetensors", ("mistakes",)).get("mistakes")
     if images is None or not len(images):
         return []
@@ -72,7 +72,7 @@ def worst(folder: Path, mistakes: Sequence[Json]) -> list[Tags]:
         (str(one["row"]), str(one["label"]), str(one["predicted"]), *map(_chance, _probabilities(one)))
         for one in mistakes
     ]
-    heads = ("row of the test set", "is", "taken for", "with probability", "probability of its own class")
+    heads = (f"row of the {part} set", "is", "taken for", "with probability", "probability of its own class")
     note = "What it is → what it was taken for, and how sure the classifier was of that. The worst come first."
     table = Table("The worst mistakes", heads, tuple(rows))
     return [Tags("The worst mistakes", note, tuple(tags), table)]

@@ -31,7 +31,7 @@ class Run:
         steps: of each task, (step, mean loss) of `BINS` parts of its updates at most.
         traffic: of each task whose workers went at their own pace, its books.
         environment: versions and machine.
-        evaluation: what the classifier made of the test set.
+        evaluation: what the classifier made of what was held out.
         row: the figures of virtual time, of a run inside a simulation.
     """
 

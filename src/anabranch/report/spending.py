@@ -27,10 +27,12 @@ def task_seconds(summary: Json) -> Chart:
     """The seconds of each task, and of what else the process did."""
     names = [task["task"] for task in summary["tasks"]]
     seconds: list[float | None] = [round(task["seconds"], 3) for task in summary["tasks"]]
-    rest = summary.get("process_seconds", 0.0) - sum(task["seconds"] for task in summary["tasks"])
+    earlier = summary.get("earlier_seconds", 0.0)
+    rest = summary.get("process_seconds", 0.0) + earlier - sum(task["seconds"] for task in summary["tasks"])
     if rest > 0:
         names, seconds = [*names, "beside training"], [*seconds, round(rest, 3)]
     note = "Beside training are the set-up, evaluation, and files; loading the data is not counted."
+    note += " The run was resumed: this is of its last process." if earlier else ""
     series = [Series("seconds", names, seconds)]
     return bars("task-seconds", "Seconds of each task", note, series, Axis("task"), Axis("seconds", from_zero=True))
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocat
 
 from anabranch.comm.ledger import KINDS
 from anabranch.simulate.drawing import BLUE, COLOURS, GREEN, VERMILLION
-from anabranch.simulate.relative import Row
+from anabranch.simulate.relative import Row, held_out
 from anabranch.wording import unit_of
 
 MOST_LABELS = 8  # along the x axis of a small panel
@@ -45,8 +45,8 @@ def draw_efficiency(axes: Axes, rows: Sequence[Row]) -> None:
 
 
 def draw_error(axes: Axes, rows: Sequence[Row]) -> None:
-    """The test error in per cent."""
-    axes.set_title("test error")
+    """The test error in per cent, or that of the part that was held out in place of the test part."""
+    axes.set_title(f"{held_out(rows)} error")
     if _against_workers(axes, rows, "test_error", VERMILLION, 100.0):
         _label(axes, lambda value: f"{value:g} %")
 

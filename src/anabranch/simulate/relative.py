@@ -42,6 +42,11 @@ def exponent(rows: Sequence[Row]) -> float | None:
     return float(np.polyfit(np.log(workers), np.log(seconds), 1)[0])
 
 
+def held_out(rows: Sequence[Row]) -> str:
+    """The part of the data on which errors were measured: "test" or "validation"."""
+    return next((str(row["measured_on"]) for row in rows if "measured_on" in row), "test")
+
+
 def captions(rows: Sequence[Row], target: float | None = None) -> list[str]:
     """What a reader of the rows has to know, a line each."""
     base, lines = base_workers(rows), []

@@ -56,6 +56,7 @@ def learning_row(summary: dict[str, Any]) -> Row:
     layers = [task for task in summary["tasks"] if task["task"].startswith("layer")]
     return {
         "test_error": summary["test_error"],
+        "measured_on": summary["measured_on"],
         "layer_errors": [task["error"] for task in layers],
         "epochs": [task["epochs"] for task in summary["tasks"]],
         "seconds": summary["seconds"],

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from anabranch.config import Config
 from anabranch.errors import UsageError
-from anabranch.simulate.relative import Row
+from anabranch.simulate.relative import Row, held_out
 
 DRAWN = 64  # workers of a time line that people can read
 
@@ -47,7 +47,8 @@ def with_workers(config: Config, workers: int, out: str) -> Config:
 def learning_table(rows: Sequence[Row]) -> Table:
     """What the runs have learnt, for a terminal."""
     result = Table(title="error against workers")
-    for name in ("workers", "test error", "reconstruction error of each layer", "epochs", "seconds of this machine"):
+    error = f"{held_out(rows)} error"
+    for name in ("workers", error, "reconstruction error of each layer", "epochs", "seconds of this machine"):
         result.add_column(name, justify="right")
     for r in rows:
         error = "" if r["test_error"] is None else f"{100 * r['test_error']:.2f} %"

@@ -7,7 +7,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from anabranch.simulate.relative import Row, captions
+from anabranch.simulate.relative import Row, captions, held_out
 from anabranch.wording import digits, seconds_text
 
 
@@ -43,7 +43,8 @@ def _columns(rows: Sequence[Row], target: float | None) -> list[tuple[str, Calla
         ("commu-\nnicating", lambda row: _known(row["communicating"], _share)),
     ]
     if any(row.get("test_error") is not None for row in rows):
-        columns.append(("test\nerror", lambda row: _known(row.get("test_error"), lambda x: f"{100 * x:.2f} %")))
+        part = "test" if held_out(rows) == "test" else "valid."
+        columns.append((f"{part}\nerror", lambda row: _known(row.get("test_error"), lambda x: f"{100 * x:.2f} %")))
     if target is not None:
         columns.append(("time to\ntarget", lambda row: _known(row.get("seconds_to_target"), seconds_text)))
     return columns
