@@ -554,6 +554,13 @@ def test_bad_lists_of_workers(counts: str, capsys: Captured) -> None:
     assert said == (f"'{counts}' is no list of worker counts: write positive numbers with commas, as in 1,2,4,8.")
 
 
+@pytest.mark.parametrize("command", [["simulate", "--workers", "1,2"], ["compare"]], ids=["simulate", "compare"])
+def test_what_resumes_by_itself_says_so(command: list[str], tmp_path: Path, capsys: Captured) -> None:
+    """Of its own folder, which is not that of a run."""
+    said = sentence(capsys, 2, *command, "--resume", str(tmp_path))
+    assert said == f"anabranch {command[0]} resumes by itself: start it again with the same --out."
+
+
 def test_simulations_that_cannot_be(tmp_path: Path, data: str, capsys: Captured) -> None:
     out = tmp_path / "sweep"
     common = ["simulate", "--data", data, *TINY, "--out", str(out)]

@@ -14,6 +14,7 @@ from sklearn.base import clone
 from anabranch import BernoulliRBM, DBNClassifier, MLPClassifier
 from anabranch.cli.main import main
 from anabranch.data import load
+from anabranch.estimators.parameters import Arithmetic
 from anabranch.strategies import Averaging, PostLocal
 
 Classifier = MLPClassifier | DBNClassifier
@@ -120,6 +121,16 @@ def test_partial_fit_goes_on_after_a_fit_and_takes_other_data(classifier: Classi
     assert fitted.n_iter_ == 42
     assert not np.array_equal(before[0], fitted.coefs_[0])
     assert fitted.score(CLOUDS, NAMES) > 0.9
+
+
+@pytest.mark.parametrize(("first", "then"), [("float32", "float64"), ("float64", "bf16-mixed"), ("input", "float32")])
+def test_partial_fits_keep_the_type_of_the_weights(first: Arithmetic, then: Arithmetic) -> None:
+    classifier = MLPClassifier((5,), dtype=first, random_state=0).partial_fit(CLOUDS, NAMES, classes=np.unique(NAMES))
+    (kind,) = {array.dtype for array in (*classifier.coefs_, *classifier.intercepts_)}
+    before = [array.copy() for array in classifier.coefs_]
+    classifier.set_params(dtype=then).partial_fit(CLOUDS, NAMES)
+    assert {array.dtype for array in (*classifier.coefs_, *classifier.intercepts_)} == {kind}
+    assert not any(np.array_equal(a, b) for a, b in zip(before, classifier.coefs_, strict=True))
 
 
 def test_other_workers_than_before_begin_without_momentum() -> None:

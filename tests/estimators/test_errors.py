@@ -98,6 +98,20 @@ def test_an_rbm_that_has_not_learnt(method: str) -> None:
         getattr(clone(RBM), method)(CLOUDS)
 
 
+@pytest.mark.parametrize("estimator", [RBM, MLP, DBN], ids=["RBM", "MLP", "DBN"])
+def test_a_fit_that_failed_leaves_what_was_learnt_before(estimator: BaseEstimator) -> None:
+    """From other classes, and other features; by a wrong parameter, and by divergence."""
+    fitted = clone(estimator).fit(CLOUDS, NAMES)
+    before = {name: id(value) for name, value in vars(fitted).items()}
+    wider = np.hstack([CLOUDS, CLOUDS])
+    for broken, x in (({"batch_size": 0}, wider), ({"learning_rate": 1e30, "dtype": "float32"}, wider * 1e30)):
+        usual = {name: fitted.get_params()[name] for name in broken}
+        with pytest.raises(ValueError, match=r"batch_size|diverged"):
+            fitted.set_params(**broken).fit(x, np.where(NAMES[0] == NAMES, "other", NAMES))
+        fitted.set_params(**usual)
+        assert {name: id(value) for name, value in vars(fitted).items()} == before
+
+
 def test_a_fit_that_failed_leaves_no_fitted_classifier() -> None:
     broken = clone(MLP).set_params(solver="lbfgs")
     with pytest.raises(ValueError, match="lbfgs"):

@@ -71,7 +71,9 @@ def _starting_point(arguments: Sequence[str], usual: Config) -> Config:
         known, _ = first.parse_known_args(list(arguments))
     except argparse.ArgumentError:
         return usual  # an option without its value: the full parser says so
-    config = saved_config(RunFolder(Path(known.resume))) if known.resume else usual
+    config = usual
+    if known.resume and (folder := RunFolder(Path(known.resume))).config.is_file():
+        config = saved_config(folder)  # without a run there, the command says so
     if known.preset:
         preset(known.preset)  # refuses an unknown name
         config = updated(config, PRESETS[known.preset], f"preset {known.preset}")

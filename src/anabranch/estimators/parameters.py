@@ -64,8 +64,11 @@ def choice(estimator: Any, name: str, kind: Any) -> Any:
 
 
 def precision(arithmetic: Arithmetic, dtype: np.dtype[Any]) -> Precision:
-    """What `arithmetic` means for data of this type."""
-    if arithmetic == "input":
+    """What `arithmetic` means for data of this type.
+
+    What goes on by `partial_fit` keeps the type of its weights, and so does X, if another is asked for meanwhile.
+    """
+    if arithmetic == "input" or dtype not in accepted(arithmetic):
         return "float32" if dtype == np.float32 else "float64"
     return arithmetic
 
@@ -129,9 +132,13 @@ def chosen(strategy: Any, named: Strategy) -> Strategy:
 
 @contextmanager
 def in_its_manner(estimator: Any, *rates: str) -> Iterator[None]:
-    """Raise our errors as ValueError, which scikit-learn's users expect; the parameters `rates` may be too high."""
+    """Raise our errors as ValueError, which scikit-learn's users expect; the parameters `rates` may be too high.
+
+    What fails leaves the estimator as it was.
+    """
     try:
-        yield
+        with _undone(estimator):
+            yield
     except DivergedError as error:
         lower = " or ".join(f"{name} (now {getattr(estimator, name):g})" for name in rates)
         what = f"{type(estimator).__name__} diverged (its loss or weights became infinite or NaN)"
@@ -139,3 +146,14 @@ def in_its_manner(estimator: Any, *rates: str) -> Iterator[None]:
     except AnabranchError as error:
         text = str(error).replace("--batch-size", "batch_size").replace("--sample", "sample")  # options of the command
         raise ValueError(text) from error
+
+
+@contextmanager
+def _undone(estimator: object) -> Iterator[None]:
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise

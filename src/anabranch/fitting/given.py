@@ -15,8 +15,9 @@ from anabranch.build import Build, try_out
 from anabranch.cluster import Cluster, to_toml
 from anabranch.config import Config, ModelOptions, read_toml, updated
 from anabranch.data import Dataset, Scale, Source, as_dataset
+from anabranch.environment import environment
 from anabranch.errors import UsageError
-from anabranch.files import write_text
+from anabranch.files import write_json, write_text
 from anabranch.models import DBN
 from anabranch.objectives import Loss
 from anabranch.objectives.base import weight_dtype
@@ -235,6 +236,7 @@ def run_folder(config: Config, cluster: Cluster | None = None, *, resume: bool) 
         _check_cluster(folder, cluster)
     else:
         folder.create(config)
+        write_json(folder.environment, environment())
         if cluster:
             write_text(folder.cluster, to_toml(cluster))
     return folder
