@@ -151,7 +151,7 @@ def test_until_convergence_the_time_is_each_layers_epochs_times_its_seconds(find
     assert ours(findings, "Figure 2a, time") == [(38,), (0.95,)]  # 3 · 2 + 2 · 1 + 6 · 5
     assert ours(findings, "Figure 2b")[:3] == [(6,), (2,), (30,)]
     assert ours(findings, "Figure 2b, epochs")[3:] == [(3,), (2,), (6,)]
-    assert "2 of 10 layers had not converged after 6 epochs" in findings.notes[-1]
+    assert "2 of 10 layers went on to the limit of 6 epochs" in findings.notes[-1]
 
 
 def test_the_follow_up_is_against_the_product(findings: Findings) -> None:

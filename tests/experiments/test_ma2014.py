@@ -80,7 +80,7 @@ def test_tables_by_hand() -> None:
     tables, _ = findings(quick=False)
     seconds, speed_ups = tables["Table 1"].entries, tables["Table 1, speed-up"].entries
     assert [one.label for one in seconds] == [f"{cores} cores" for cores in TABLES[NODES]]
-    assert (seconds[0].paper, seconds[0].ours, seconds[0].note) == (1413, (20.0,), "in epoch 2")
+    assert (seconds[0].paper, seconds[0].ours, seconds[0].note) == (1413, (20.0,), "simulated, in epoch 2")
     assert [one.ours for one in speed_ups] == [(4.0,), (8.0,), (12.0,), (16.0,), (20.0,), (24.0,), (28.0,), (32.0,)]
     assert speed_ups[-1].paper == 6.0152
     assert tables["Table 2"].entries[0].ours == (20.0,)
@@ -89,7 +89,7 @@ def test_tables_by_hand() -> None:
 def test_what_never_reached_the_target_is_missing() -> None:
     tables, found = findings(quick=False)
     last = tables["Table 2"].entries[-1]
-    assert (last.paper, last.ours, last.note) == (856, (), "80.0 % after epoch 2")
+    assert (last.paper, last.ours, last.note) == (856, (), "simulated, 80.0 % after epoch 2")
     assert tables["Table 2, speed-up"].entries[-1].ours == ()
     assert "| 32 cores | fetch-put | 856.00 |  |  |  |  | 80.0 % after epoch 2 |" in markdown(tables["Table 2"])
     pictures = {picture.name: picture for picture in found.pictures}

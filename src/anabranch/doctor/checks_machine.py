@@ -57,10 +57,11 @@ def check_products(seen: Torch) -> list[Finding]:
         rate = note(name, text, "That is slow: see whether something else runs here, and whether all cores are yours.")
     else:
         rate = ok(name, text)
-    times = seen.bfloat16 / seen.float32 if seen.float32 else 0.0
+    ratio = seen.bfloat16 / seen.float32 if seen.float32 else 0.0
+    times = f"{ratio:.{1 if ratio >= 1 else 2}f}"
     if seen.auto == "bf16-mixed":
-        return [rate, ok("bfloat16", f"{times:.1f} times as fast as float32: train with --dtype auto")]
-    return [rate, ok("bfloat16", f"{times:.1f} times as fast as float32: stay with --dtype float32, the default")]
+        return [rate, ok("bfloat16", f"{times} times as fast as float32: train with --dtype auto")]
+    return [rate, ok("bfloat16", f"{times} times as fast as float32: stay with --dtype float32, the default")]
 
 
 def check_compiled(seen: Compiled, torch: Torch) -> list[Finding]:

@@ -105,7 +105,7 @@ class Alowaisheq2015:
             for workers in _workers(quick):
                 runs = [outcomes[_together(workers, split, quick).name] for split in _splits(plan)]
                 found = _accuracies(runs, workers, epochs)
-                entries.append(Entry("", f"parallel ({workers})", ACCURACY["parallel"][at], found))
+                entries.append(Entry("", f"parallel ({workers})", ACCURACY["parallel"][at], found, "workers simulated"))
         return Comparison("Table 1", "Accuracy on the held-out 30 %", "%", tuple(entries))
 
     def _readings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Comparison:

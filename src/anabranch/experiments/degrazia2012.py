@@ -109,7 +109,7 @@ def _observed(outcomes: Mapping[str, Outcome], extent: Extent) -> list[str]:
     stopped = [run for name, run in outcomes.items() if name.startswith(("convergence", "first-layer"))]
     layers = [epochs for run in stopped for epochs in epochs_of_layers(run)]
     if ended := sum(epochs >= extent.limit for epochs in layers):
-        text.append(f"{ended} of {len(layers)} layers had not converged after {extent.limit} epochs, and ended there.")
+        text.append(f"{ended} of {len(layers)} layers went on to the limit of {extent.limit} epochs.")
     return text
 
 

@@ -82,7 +82,7 @@ def _recipes(tables: Mapping[str, Comparison]) -> Picture:
     errors, times = tables["Improved recipe, error"], tables["Improved recipe, time"]
     lines = [_line(entry.label, time.ours, (entry,)) for entry, time in zip(errors.entries, times.entries, strict=True)]
     panel = Panel("seconds of an epoch of each layer (simulated)", ERROR, tuple(lines), log_x=True)
-    return Picture("improved-recipe", "40 workers: error against time", (panel,))
+    return Picture("improved-recipe", "Recipes: error against time", (panel,))
 
 
 def _series(table: Comparison, name: str) -> list[Entry]:

@@ -137,7 +137,7 @@ class _Found:
         for row in rows:
             label, series, key = f"{row.cores} cores", row.method.name, (row.method, row.fixed, row.cores)
             seconds.append(Entry(label, series, row.seconds, _known(self._time(*key)), self._when(*key)))
-            speed_ups.append(Entry(label, series, row.speed_up, _known(self._speed_up(*key))))
+            speed_ups.append(Entry(label, series, row.speed_up, _known(self._speed_up(*key)), "simulated"))
         return (
             Comparison(name, f"{title}: seconds to 90 %", "s", tuple(seconds)),
             Comparison(f"{name}, speed-up", f"{title}: speed-up, against one core", "times", tuple(speed_ups)),
@@ -184,7 +184,8 @@ class _Found:
         lines = self._run(method, fixed, cores).epochs[str(cores)]
         errors = [line["test_error"] for line in lines if "test_error" in line]
         reached = next((number for number, error in enumerate(errors, 1) if error <= TARGET), None)
-        return f"in epoch {reached}" if reached else f"{100 * (1 - errors[-1]):.1f} % after epoch {len(errors)}"
+        when = f"in epoch {reached}" if reached else f"{100 * (1 - errors[-1]):.1f} % after epoch {len(errors)}"
+        return f"simulated, {when}"
 
     def _times(self, method: Method, fixed: str, name: str) -> Line:
         return _line(name, {n: self._time(method, fixed, n) for n in runs.cores(method, fixed, self.quick)})
