@@ -1,7 +1,10 @@
 import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -21,6 +24,23 @@ needs_real_data = pytest.mark.skipif(not HOME, reason="ANABRANCH_DATA is not set
 def save(path: Path, n: int = 10) -> str:
     np.savez(path, x=np.arange(2.0 * n).reshape(n, 2), y=np.arange(n) % 2)
     return str(path)
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_digits_are_scikit_learns(found: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wherever its file lies."""
+    if not found:
+        monkeypatch.setattr("importlib.util.find_spec", Mock(return_value=None))
+    parts, theirs = SOURCES["digits"](), load_digits()
+    assert parts.train.features.tolist() == theirs.data.tolist()
+    assert parts.train.labels is not None
+    assert parts.train.labels.tolist() == theirs.target.tolist()
+    assert parts.image_shape == (8, 8)
+
+
+def test_digits_do_not_wait_for_scikit_learn() -> None:
+    code = "import sys; from anabranch.data import load; load('digits'); sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_digits() -> None:

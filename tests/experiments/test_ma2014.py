@@ -91,7 +91,9 @@ def test_what_never_reached_the_target_is_missing() -> None:
     last = tables["Table 2"].entries[-1]
     assert (last.paper, last.ours, last.note) == (856, (), "simulated, 80.0 % after epoch 2")
     assert tables["Table 2, speed-up"].entries[-1].ours == ()
-    assert "| 32 cores | fetch-put | 856.00 |  |  |  |  | simulated, 80.0 % after epoch 2 |" in markdown(tables["Table 2"])
+    assert "| 32 cores | fetch-put | 856.00 |  |  |  |  | simulated, 80.0 % after epoch 2 |" in markdown(
+        tables["Table 2"]
+    )
     pictures = {picture.name: picture for picture in found.pictures}
     paper, ours = pictures["fixed-tasks-per-node"].panels[-1].lines
     assert (paper.x[-1], ours.x[-1]) == (32, 28)

@@ -1,7 +1,5 @@
 """What the process has imported that the cells of an experiment are forked from: all that takes seconds."""
 
-import sklearn.datasets  # noqa: F401
-
 from anabranch.cli import simulate, train  # noqa: F401
 from anabranch.objectives.warm import warm_up
 

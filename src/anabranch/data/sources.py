@@ -1,5 +1,6 @@
 """The catalogue of named data sets, the file formats, and `load`, which reads either."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from anabranch.data.matlab import load_coursera_digits, load_mat
 from anabranch.data.mnist import data_folder, mnist_folder
 from anabranch.data.parts import Division, Parts, assemble, divide, from_arrays
 from anabranch.data.scaling import Scale
+from anabranch.data.tensors import Array
 from anabranch.errors import UsageError, unknown_name
 
 
@@ -113,12 +115,24 @@ def _idx_parts(folder: Path) -> Parts:
 
 
 def _digits() -> Parts:
-    # Importing scikit-learn takes as long as importing torch, and only this source needs it.
+    table = _digits_table()  # whole numbers from 0 to 16: as integers they follow the rule for integers
+    return from_arrays(table[:, :-1].reshape(-1, 8, 8), table[:, -1], None, None, "digits")
+
+
+def _digits_table() -> Array:
+    """Pixels and label of each of scikit-learn's digits: [1797, 65] int16.
+
+    Importing scikit-learn takes as long as importing torch; so its file is read without that, where it is found.
+    """
+    found = importlib.util.find_spec("sklearn")
+    for place in (found and found.submodule_search_locations) or []:
+        file = Path(place) / "datasets" / "data" / "digits.csv.gz"
+        if file.is_file():
+            return np.loadtxt(file, np.int16, delimiter=",")
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # Whole numbers from 0 to 16, stored as float64: as integers they follow the rule for integers.
-    return from_arrays(digits.images.astype(np.int16), digits.target, None, None, "digits")
+    return np.column_stack([digits.data, digits.target]).astype(np.int16)
 
 
 def _mnist() -> Parts:
