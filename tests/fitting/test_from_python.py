@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -27,6 +29,7 @@ from anabranch.errors import DataError, DivergedError, Interrupted, UsageError
 from anabranch.models import RBM
 from anabranch.strategies import CATALOGUE, Hosting
 from anabranch.testing.tasks import Quadratic
+from anabranch.types import Step
 
 SIZES: dict[str, Any] = {"batch_size": 8, "threads": 1, "epochs": 3, "progress": False}
 MLP = "mlp:16-8-3"
@@ -392,6 +395,39 @@ def test_the_record_of_a_strategy_object_is_its_own(data: str, tmp_path: Path) -
     anabranch.fit(module_of(data), data, strategy=Averaging(momenta), **options | {"out": tmp_path / "other"})
     training = read_toml(tmp_path / "other" / "config.toml", Config()).training
     assert (training.learning_rate, training.momentum, training.early_momentum) == (0.2, 0.8, 0.4)
+
+
+def negated(x: Tensor) -> Tensor:
+    return -x
+
+
+@dataclass(frozen=True)
+class Fancy:
+    """Fields that have no plain values."""
+
+    masks: list[Tensor] = field(default_factory=list)
+    map: Callable[[Tensor], Tensor] = torch.abs
+    every: int = 3
+    rule: Rule = Rule()  # noqa: RUF009 - frozen
+
+    def run(self, task: Task, comm: anabranch.Communicator) -> Iterator[Step]:
+        return Averaging(self.rule, self.every).run(task, comm)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "described"),
+    [
+        (Fancy(), "python:Fancy"),
+        (Fancy(rule=Rule("adam", 0.01)), "python:Fancy"),
+        (Fancy([torch.ones(2)], every=4), "python:Fancy(masks=[tensor([1., 1.])], every=4)"),
+        (Fancy(map=negated), "python:Fancy(map=<function negated>)"),
+    ],
+)
+def test_strategy_objects_are_told_apart_in_words_that_stay(
+    strategy: Fancy, described: str, data: str, tmp_path: Path
+) -> None:
+    anabranch.fit(module_of(data), data, strategy=strategy, workers=2, out=tmp_path / "run", **SIZES)
+    assert read_toml(tmp_path / "run" / "config.toml", Config()).parallel.strategy == described
 
 
 def test_ctrl_c_leaves_a_checkpoint_and_says_how_to_go_on(data: str, tmp_path: Path) -> None:

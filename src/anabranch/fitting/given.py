@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -156,9 +157,19 @@ def _described(strategy: object) -> str:
     name = type(strategy).__name__
     if not dataclasses.is_dataclass(strategy):
         return name
-    fields = [(f.name, getattr(strategy, f.name), f.default) for f in dataclasses.fields(strategy) if f.name != "rule"]
-    told = [f"{field}={value!r}" for field, value, usual in fields if value != usual]
+    fields = [(f.name, _text(getattr(strategy, f.name)), _usual(f)) for f in dataclasses.fields(strategy)]
+    told = [f"{field}={text}" for field, text, usual in fields if field != "rule" and text != usual]
     return f"{name}({', '.join(told)})" if told else name
+
+
+def _usual(field: dataclasses.Field[Any]) -> str:
+    made = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
+    return _text(made)
+
+
+def _text(value: object) -> str:
+    """The same in every process: without addresses in its memory."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(value))
 
 
 def _options_of(rule: object) -> dict[str, Any]:
