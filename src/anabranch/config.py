@@ -153,7 +153,8 @@ class TrainingOptions:
     persistent: bool = False
     """Persistent contrastive divergence, with as many chains as a minibatch has examples."""
     stop: StopRule = "epochs"
-    """epochs: a fixed number. convergence: until the error has not fallen by --tolerance for three epochs."""
+    """epochs: a fixed number. convergence: until the error has not fallen by --tolerance for three epochs; of workers
+    at their own pace the loss of the minibatches, where epochs that one push has ended count as one."""
     tolerance: float = 0.01
     """The least fall of the error that counts, as a fraction of the error."""
     seed: int = 0
@@ -193,7 +194,8 @@ class FineTuningOptions:
     finetune_dropout: float = 0.0
     """Probability with which a hidden unit is left out of a step."""
     finetune_stop: StopRule = "epochs"
-    """convergence: until the RMS error of all patterns has not fallen by the tolerance for three epochs."""
+    """convergence: until the RMS error of all patterns (at their own pace: the loss) has not fallen by the tolerance
+    for three epochs."""
     finetune_tolerance: float = 0.01
     """As --tolerance."""
     finetune_workers: Literal["all", "one"] = "all"

@@ -145,8 +145,8 @@ class Trainer:
             if self.folder:
                 write_gallery(self.folder.path, self.dataset, model, judgement, dtype, config.training.seed)
             error = judgement.error if judgement else None
-            searches = find(config.parallel.strategy).searches
-            work = {} if searches else works(config, model, network, len(self.dataset.train))
+            counted = find(config.parallel.strategy).counted
+            work = works(config, model, network, len(self.dataset.train)) if counted else {}
             tasks = with_speeds(journal.finished, work, config.training.precision)
             seconds = time.monotonic() - began
             earlier = journal.earlier_seconds

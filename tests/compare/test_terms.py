@@ -1,6 +1,7 @@
 """Who takes part, and how their runs are said on the command line."""
 
 import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -40,6 +41,18 @@ def test_one_process_comes_first_and_options_stay_with_their_strategy() -> None:
 
 def test_line_searches_are_not_tuned() -> None:
     assert [one.tuned for one in contenders("sampled-averaging,bmuf", 2)] == [True, False, True]
+
+
+def test_strategies_of_a_users_own_are_tuned_if_they_have_a_rule(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tuned_or_not.py").write_text(
+        "from anabranch.strategies import Averaging\n"
+        "class Ruled(Averaging):\n    pass\n"
+        "class Fixed:\n    def run(self, task, comm):\n        return Averaging().run(task, comm)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    assert [one.tuned for one in contenders("tuned_or_not:Ruled,tuned_or_not:Fixed", 2)] == [True, True, False]
 
 
 @pytest.mark.parametrize(

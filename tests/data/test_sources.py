@@ -105,7 +105,7 @@ def test_labels_that_are_years_or_keys_are_no_classes(tmp_path: Path, highest: i
     if believed:
         assert load(path).classes == highest + 1
     else:
-        said = f"has labels up to {highest:,}, but only 10 examples: number the classes from 0, or say by --classes"
+        said = f"up to {highest:,}, but only 10 examples: number the classes from 0, or say how many .*: --classes"
         with pytest.raises(DataError, match=said):
             load(path)
     assert load(path, classes=highest + 1).classes == highest + 1

@@ -394,7 +394,12 @@ def test_the_record_of_a_strategy_object_is_its_own(data: str, tmp_path: Path) -
     momenta = Rule("sgd", 0.2, momentum=0.8, early_momentum=0.4, early_epochs=2)
     anabranch.fit(module_of(data), data, strategy=Averaging(momenta), **options | {"out": tmp_path / "other"})
     training = read_toml(tmp_path / "other" / "config.toml", Config()).training
-    assert (training.learning_rate, training.momentum, training.early_momentum) == (0.2, 0.8, 0.4)
+    assert (training.learning_rate, training.momentum, training.early_momentum, training.early_epochs) == (
+        0.2,
+        0.8,
+        0.4,
+        2,
+    )
 
 
 def negated(x: Tensor) -> Tensor:
@@ -419,6 +424,8 @@ class Fancy:
     [
         (Fancy(), "python:Fancy"),
         (Fancy(rule=Rule("adam", 0.01)), "python:Fancy"),
+        (Fancy(rule=Rule("sgd", 0.1, 0.5, nesterov=True)), "python:Fancy(rule.nesterov=True)"),
+        (Fancy(rule=Rule("adam", schedule="cosine", epochs=3)), "python:Fancy(rule.epochs=3)"),
         (Fancy([torch.ones(2)], every=4), "python:Fancy(masks=[tensor([1., 1.])], every=4)"),
         (Fancy(map=negated), "python:Fancy(map=<function negated>)"),
     ],

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from anabranch.compare.ranking import Place, speed_up
 from anabranch.compare.statistics import Interval, interval
 from anabranch.compare.study import Study
-from anabranch.compare.terms import ALONE
+from anabranch.compare.terms import ALONE, Contender
+from anabranch.strategies import CATALOGUE
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def _costs(study: Study) -> Sheet:
         rows.append(
             (
                 result.contender.name,
-                f"{result.rate:g}" if result.contender.tuned else "line search",
+                f"{result.rate:g}" if result.contender.tuned else _unruled(result.contender),
                 _mean([run.epochs for run in runs], "{:.0f}"),
                 _mean([run.whole for run in runs], "{:.3g}"),
                 _mean([run.bytes_per_worker and run.bytes_per_worker / 1e6 for run in runs], "{:,.1f}"),
@@ -91,6 +92,11 @@ def _costs(study: Study) -> Sheet:
             )
         )
     return Sheet("What a run costs", heads, tuple(rows))
+
+
+def _unruled(contender: Contender) -> str:
+    """What moves it in place of a learning rate; of a strategy of the user's own that is not known."""
+    return "line search" if contender.strategy in CATALOGUE else "none"
 
 
 def _mean(values: Sequence[float | None], shape: str) -> str:

@@ -39,7 +39,7 @@ class Contender:
     @property
     def tuned(self) -> bool:
         """Whether it has a learning rate: a line search has none."""
-        return not find(self.strategy).searches
+        return find(self.strategy).ruled
 
 
 @dataclass(frozen=True)

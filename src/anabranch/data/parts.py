@@ -183,7 +183,7 @@ def _check_number(classes: int, parts: Parts, name: str) -> None:
     if classes > max(examples, _SURE_CLASSES):
         raise DataError(
             f"{name} has labels up to {classes - 1:,}, but only {examples:,} examples: number the classes from 0, "
-            "or say by --classes how many there are."
+            "or say how many there are: --classes, or anabranch.data.load(…, classes=…)."
         )
 
 

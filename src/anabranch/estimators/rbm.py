@@ -33,8 +33,8 @@ from anabranch.estimators.rows import CHUNK, Matrix, as_tensor, rows_of
 from anabranch.kernels import Array
 from anabranch.models import RBM
 from anabranch.optim import Rule
-from anabranch.strategies import EpochReport, Strategy, strategy
-from anabranch.strategies.catalogue import Options, find
+from anabranch.strategies import EpochReport, SampledAveraging, Strategy, strategy
+from anabranch.strategies.catalogue import Options
 
 Algorithm = Literal["pcd", "cd"]
 INITIAL_STD = 0.01  # of weights, as in scikit-learn
@@ -201,11 +201,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Kept, Base
 
     def _learner(self, examples: int, dtype: np.dtype[Any]) -> Learner:
         name, workers, batch = strategy_name(self.strategy), whole(self, "workers", 1), whole(self, "batch_size", 1)
-        if find(name).searches:
-            raise UsageError(f"{name} goes down a loss, and contrastive divergence has none: use another strategy.")
         rule = Rule("sgd", real(self, "learning_rate", positive=True), real(self, "momentum", below=1))
+        named = strategy(name, rule, Options())
+        if isinstance(named, SampledAveraging):
+            raise UsageError(f"{name} goes down a loss, and contrastive divergence has none: use another strategy.")
         return Learner(
-            strategy=chosen(self.strategy, strategy(name, rule, Options())),
+            strategy=chosen(self.strategy, named),
             rule=rule,
             workers=workers,
             batch_size=fitting(batch, examples, workers),

@@ -159,7 +159,16 @@ def _described(strategy: object) -> str:
         return name
     fields = [(f.name, _text(getattr(strategy, f.name)), _usual(f)) for f in dataclasses.fields(strategy)]
     told = [f"{field}={text}" for field, text, usual in fields if field != "rule" and text != usual]
+    told += _unsaid(getattr(strategy, "rule", None))
     return f"{name}({', '.join(told)})" if told else name
+
+
+def _unsaid(rule: object) -> list[str]:
+    """What no option can say of an update rule."""
+    if not isinstance(rule, Rule):
+        return []
+    length = [f"rule.epochs={rule.epochs}"] if rule.schedule != "constant" else []
+    return [*length, *(["rule.nesterov=True"] if rule.nesterov else [])]
 
 
 def _usual(field: dataclasses.Field[Any]) -> str:
@@ -179,8 +188,8 @@ def _options_of(rule: object) -> dict[str, Any]:
     said: dict[str, Any] = {"optimizer": rule.name, "learning_rate": rule.learning_rate, "schedule": rule.schedule}
     if rule.name != "sgd":
         return said
-    early = rule.early_momentum if rule.early_epochs else rule.momentum
-    return said | {"momentum": rule.momentum, "early_momentum": early}
+    early = {"early_momentum": rule.early_momentum, "early_epochs": rule.early_epochs}
+    return said | {"momentum": rule.momentum} | early
 
 
 def as_config(given: Given, groups: dict[str, dict[str, Any]]) -> Config:

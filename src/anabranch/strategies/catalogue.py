@@ -52,14 +52,16 @@ class Entry:
         takes: which options it has, and what it calls them.
         hosted: whether its parameters may be on servers, or in windows.
         plain: whether momentum is 0 unless given: as in its paper, and since asynchrony acts like momentum.
-        searches: whether a step takes several gradients, so that its speed is not that of one.
+        ruled: whether it has an update rule, and so a learning rate: a line search has none.
+        counted: whether a step is known to be one gradient, whose matrix products are the limit of its speed.
     """
 
     make: Callable[..., Strategy]
     takes: dict[str, str]
     hosted: bool = False
     plain: bool = False
-    searches: bool = False
+    ruled: bool = True
+    counted: bool = True
 
 
 _BMUF = {"every": "every", "outer_learning_rate": "block_learning_rate", "outer_momentum": "block_momentum"}
@@ -87,7 +89,7 @@ CATALOGUE: dict[str, Entry] = {
     "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
     "hogwild": Entry(Hogwild, {}, plain=True),
     "post-local": Entry(PostLocal, {"every": "every", "local_after": "local_after"}),
-    "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True, searches=True),
+    "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True, ruled=False, counted=False),
 }
 
 
@@ -126,7 +128,7 @@ def entry_of(make: Callable[..., Strategy], name: str) -> Entry:
         return check_strategy_kind(found, name)
 
     plain = any(entry.make is make and entry.plain for entry in CATALOGUE.values())  # ours by its class, not its name
-    return Entry(made, takes, hosted="hosting" in own, plain=plain, searches=True)
+    return Entry(made, takes, hosted="hosting" in own, plain=plain, ruled="rule" in own, counted=False)
 
 
 def check_strategy_kind(found: Any, name: str) -> Strategy:
@@ -146,7 +148,7 @@ def lent(given: Strategy) -> Entry:
     check_strategy_kind(given, type(given).__name__)
     hosting = getattr(given, "hosting", None)
     takes = {"hosting": "hosting"} if isinstance(hosting, Hosting) and hosting.kind != "shared" else {}
-    return Entry(lambda _rule, **_: given, takes, hosted=bool(takes), searches=True)
+    return Entry(lambda _rule, **_: given, takes, hosted=bool(takes), counted=False)
 
 
 @contextmanager

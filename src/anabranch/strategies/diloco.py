@@ -13,8 +13,8 @@ Douillard et al. 2023, "DiLoCo: Distributed low-communication training of langua
 
 The state of InnerOpt stays with its worker, and goes on from one outer step to the next.
 
-Deviations: the inner rule is plain SGD unless another is given. A run that does not end on a multiple of H makes one
-more outer step, with what was learnt since the last.
+Deviations: the inner rule is SGD unless another is given (`DiLoCo()`: without momentum). A run that does not end on a
+multiple of H makes one more outer step, with what was learnt since the last.
 """
 
 from collections.abc import Iterator
