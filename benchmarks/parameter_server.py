@@ -485,7 +485,7 @@ def shards(what: Job) -> Partition:
 def window(what: Job, comm: Communicator) -> Iterator[OneSided]:
     """All parameters in a window of rank 0."""
     weights = torch.zeros(what.parameters)
-    with opened(comm, shards(what), Add(), weights, None, total=1, books=(0, 0.0)) as way:
+    with opened(comm, shards(what), Add(), weights, None, total=1, limit=1, books=(0, 0.0)) as way:
         yield way
 
 

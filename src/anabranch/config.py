@@ -132,7 +132,7 @@ class TrainingOptions:
     batch_size: Annotated[int | None, tyro.conf.arg(metavar="INT")] = None
     """Examples of a minibatch, on each worker. 100 unless given; less where the data are few (64 steps an epoch)."""
     optimizer: RuleName = "sgd"
-    """Update rule."""
+    """Update rule, as torch has it (adamw: with a weight decay of 0.01, of biases, too)."""
     learning_rate: float = 0.1
     """At the start."""
     momentum: Annotated[float | None, tyro.conf.arg(metavar="FLOAT")] = None
@@ -147,7 +147,8 @@ class TrainingOptions:
     weight_cost: float = 0.0002
     """L2 penalty on RBM weights."""
     penalty: float = 0.0
-    """L2 penalty on the weights of an mlp or a module: its half times their squares, over the minibatch's examples."""
+    """L2 penalty on the weights of an mlp or a module: its half times their squares, over the examples of a
+    worker's own minibatch."""
     gibbs_steps: int = 1
     """k of CD-k and PCD-k."""
     persistent: bool = False
@@ -232,8 +233,8 @@ class Config:
 
 PRESETS: dict[str, dict[str, Any]] = {
     # De Filippo De Grazia, Stoianov & Zorzi 2012: 784-500-500-2000, minibatches of 125, 50 epochs a layer as in Hinton
-    # & Salakhutdinov 2006, fine-tuning on one processor. The paper leaves the fine-tuning's method open;
-    # docs/degrazia2012.md says what ours gives with and without dropout.
+    # & Salakhutdinov 2006, fine-tuning on one processor. The paper leaves the fine-tuning's method open,
+    # but ends it by the error, where ours has a fixed length; docs/degrazia2012.md says more.
     "degrazia": {
         "model": {"model": "dbn:784-500-500-2000"},
         "training": {"epochs": 50, "batch_size": 125, "tolerance": 0.003},

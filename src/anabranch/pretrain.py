@@ -137,5 +137,10 @@ class Hidden:
 
 def _objective(rbm: RBM, plan: Pretraining) -> Objective:
     return ContrastiveDivergence(
-        rbm, k=plan.k, chains=plan.chains, weight_cost=plan.weight_cost, precision=plan.precision
+        rbm,
+        k=plan.k,
+        chains=plan.chains,
+        sampled=plan.chains > 0 and rbm.units == "bernoulli",
+        weight_cost=plan.weight_cost,
+        precision=plan.precision,
     )

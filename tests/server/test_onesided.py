@@ -56,7 +56,7 @@ def test_adagrad_on_the_windows_of_several_is_adagrad(ranks: int) -> None:
     gradients = [torch.randn(P, generator=chance) for _ in range(20)]
 
     def program(comm: SimulatedCommunicator) -> tuple[Tensor, Tensor]:
-        with opened(comm, hashed(P, ranks, 2), ADAGRAD, start, before, 10, (0, 0.0)) as way:
+        with opened(comm, hashed(P, ranks, 2), ADAGRAD, start, before, 10, 99, (0, 0.0)) as way:
             if comm.rank == ranks - 1:
                 for g in gradients:
                     push(way, g, fetched(way)[1])
@@ -75,7 +75,7 @@ def test_adagrad_of_two_ranks_by_hand() -> None:
     """3 and then 4: the sums are 9 and 25, so the steps are 1 and 0.8 of the rate."""
 
     def program(comm: SimulatedCommunicator) -> tuple[Tensor, Tensor]:
-        with opened(comm, contiguous(P, 2), ADAGRAD, torch.zeros(P), torch.zeros(P), 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 2), ADAGRAD, torch.zeros(P), torch.zeros(P), 10, 99, (0, 0.0)) as way:
             _, versions = fetched(way)
             comm.elapse(1.0 + comm.rank)
             push(way, 3.0 + comm.rank, versions)
@@ -92,7 +92,7 @@ def test_no_push_is_lost(update: Update, total: int, costs: Slow | None) -> None
     """Four ranks push ones 25 times."""
 
     def program(comm: SimulatedCommunicator) -> tuple[Tensor, tuple[int, float], int]:
-        with opened(comm, contiguous(P, 4), update, torch.zeros(P), None, 10, (7, 0.5)) as way:
+        with opened(comm, contiguous(P, 4), update, torch.zeros(P), None, 10, 99, (7, 0.5)) as way:
             for _ in range(25):
                 push(way, 1.0, fetched(way)[1], Note(2, 0.25))
             weights, _ = final(comm, way)
@@ -109,7 +109,7 @@ def test_the_last_put_is_what_stays(seconds: tuple[float, float], left: float) -
     """Rank 0 puts 1 from 0 s on, rank 1 puts 11 from 1 s on; both began with 0. A slow put ends, and counts, later."""
 
     def program(comm: SimulatedCommunicator) -> tuple[Tensor, Tensor]:
-        with opened(comm, contiguous(P, 1), Put(), torch.zeros(P), None, 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 1), Put(), torch.zeros(P), None, 10, 99, (0, 0.0)) as way:
             w, versions = fetched(way)
             comm.elapse(comm.rank)
             push(way, w + 1 + 10 * comm.rank, versions)
@@ -128,7 +128,7 @@ def test_versions_and_staleness_by_hand() -> None:
 
     def program(comm: SimulatedCommunicator) -> tuple[list[list[int]], Counter[int]]:
         versions = []
-        with opened(comm, contiguous(P, 2), PLAIN, torch.zeros(P), None, 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 2), PLAIN, torch.zeros(P), None, 10, 99, (0, 0.0)) as way:
             for fetch_at, push_at in ((0, 1), (4, 6)) if comm.rank == 0 else ((0, 2), (3, 5)):
                 comm.elapse(fetch_at - comm.clock())
                 versions.append(fetched(way)[1])
@@ -146,7 +146,7 @@ def test_a_fetch_goes_on_while_its_rank_computes() -> None:
     """A get takes 8 s, and brings what is there when it ends; its version is that of its beginning."""
 
     def program(comm: SimulatedCommunicator) -> None:
-        with opened(comm, contiguous(P, 1), PLAIN, torch.zeros(P), None, 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 1), PLAIN, torch.zeros(P), None, 10, 99, (0, 0.0)) as way:
             comm.elapse(2)
             if comm.rank == 1:
                 comm.elapse(3)
@@ -177,7 +177,7 @@ def test_a_push_has_a_version_when_it_has_landed() -> None:
 
     def program(comm: SimulatedCommunicator) -> list[tuple[float, list[int]]]:
         seen = []
-        with opened(comm, contiguous(P, 1), PLAIN, torch.zeros(P), None, 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 1), PLAIN, torch.zeros(P), None, 10, 99, (0, 0.0)) as way:
             if comm.rank == 0:
                 pushing = way.start_push(torch.ones(P), [0], Note())
                 comm.elapse(3)
@@ -202,7 +202,7 @@ def test_a_push_has_a_version_when_it_has_landed() -> None:
 def test_all_hear_of_the_books_and_of_a_wish() -> None:
     def program(comm: SimulatedCommunicator) -> list[Heard]:
         heard = []
-        with opened(comm, contiguous(P, 3), Add(), torch.zeros(P), None, 10, (0, 0.0)) as way:
+        with opened(comm, contiguous(P, 3), Add(), torch.zeros(P), None, 10, 99, (0, 0.0)) as way:
             comm.elapse(comm.rank)
             push(way, 0.0, [0, 0, 0], Note(5, 1.5))
             heard.append(way.heard)
@@ -220,23 +220,23 @@ def test_all_hear_of_the_books_and_of_a_wish() -> None:
 
 
 def test_the_rate_is_that_of_the_epoch_that_a_push_belongs_to() -> None:
-    """Two pushes make an epoch; the rate falls from 1 to 1/2 in the second of two epochs."""
+    """Two pushes make an epoch; the rate falls from 1 to 1/2 in the second of two, and stays there for what is late."""
 
     def program(comm: SimulatedCommunicator) -> list[float]:
         seen = []
         rule = Rule("sgd", 1.0, schedule="linear", epochs=2)
-        with opened(comm, contiguous(P, 1), Descend(rule), torch.zeros(P), None, 10, (0, 0.0)) as way:
-            for _ in range(4):
+        with opened(comm, contiguous(P, 1), Descend(rule), torch.zeros(P), None, 10, 2, (0, 0.0)) as way:
+            for _ in range(6):
                 push(way, 1.0, fetched(way)[1], Note(5, 0.0))
                 seen.append(float(fetched(way)[0][0]))
         return seen
 
-    assert SimulatedWorld(1).run(program) == [[-1, -2, -2.5, -3]]
+    assert SimulatedWorld(1).run(program) == [[-1, -2, -2.5, -3, -3.5, -4]]
 
 
 def test_other_rules_are_refused_when_it_opens() -> None:
     def program(comm: SimulatedCommunicator) -> None:
-        with opened(comm, contiguous(P, 1), Descend(Rule("adam")), torch.zeros(P), None, 10, (0, 0.0)):
+        with opened(comm, contiguous(P, 1), Descend(Rule("adam")), torch.zeros(P), None, 10, 99, (0, 0.0)):
             pass
 
     with pytest.raises(UsageError, match="not for adam"):

@@ -499,7 +499,7 @@ class Clocked(Quadratic):
 
 
 def downpour(
-    seconds: list[float], stops: dict[int, float], strategy: Downpour, epochs: int = 3
+    seconds: list[float], stops: dict[int, float], strategy: Downpour, epochs: int = 3, costs: Costs | None = None
 ) -> tuple[Record, list[Tensor | None]]:
     """Workers whose steps take these `seconds`; ranks that stop at these times, which is known 10 ms later."""
     record, servers = Record(), strategy.hosting.servers
@@ -517,7 +517,7 @@ def downpour(
         return task.objective.weights.clone()
 
     fates = {rank: Fate(at, at + 0.01) for rank, at in stops.items()}
-    return record, [*SimulatedWorld(servers + len(seconds), fates=fates).run(program)]
+    return record, [*SimulatedWorld(servers + len(seconds), costs, fates=fates).run(program)]
 
 
 @pytest.mark.parametrize(
@@ -626,6 +626,44 @@ def test_who_never_fetches_again_ends_with_the_others(overlap: bool) -> None:
     record, _ = downpour([1.0] * 3, {}, strategy, epochs=3)
     batch, workers = 5, 3
     assert 180 <= record.traffic["examples"]["computed"] <= 180 + workers * batch * (1 + overlap)
+
+
+@pytest.mark.parametrize("hosting", [RANKS, Hosting()], ids=str)
+def test_with_overlap_every_gradient_lacks_the_push_before(hosting: Hosting) -> None:
+    """Its parameters were asked for before that push. The first two gradients are of the same parameters."""
+    record, _ = downpour([1.0], {}, Downpour(overlap=True, hosting=hosting))
+    assert record.traffic["staleness"] == {"0": 1, "1": 35}
+
+
+def test_with_overlap_staleness_is_that_of_the_parameters_that_a_gradient_was_computed_from() -> None:
+    """Four workers push by turns, in every second: between the fetch for a gradient and its push lie seven pushes."""
+    record, _ = downpour([1.0] * 4, {}, Downpour(overlap=True, hosting=RANKS))
+    assert record.traffic["staleness"] == {**{str(age): 1 for age in range(7)}, "7": 35}
+
+
+@pytest.mark.parametrize("dies", [3.37, 8.37, 14.37])
+def test_whose_fetch_is_under_way_hears_who_is_dead_all_the_same(dies: float) -> None:
+    """A message takes longer than half a step, so that the roster is asked for while a fetch is being answered."""
+
+    class Slow(ZeroCosts):
+        def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
+            return Transfer(now, now + 0.7)
+
+    strategy = Downpour(overlap=True, hosting=Hosting("ranks", 1, reassign=True))
+    record, results = downpour([1.0] * 3, {2: dies}, strategy, epochs=10, costs=Slow())
+    assert record.traffic["dead_workers"] == [1]
+    assert [result is None for result in results] == [False, False, True, False]
+
+
+def test_what_is_pushed_after_the_last_epoch_has_its_rate() -> None:
+    """A rate that falls to nothing over three epochs is a third of itself in the last one."""
+    task = Task(Quadratic(), make_shard(0, 1), FixedEpochs(3))
+    optimizer = task.optimizer(Rule("sgd", 0.3, schedule="linear", epochs=3), torch.zeros(1))
+    rates = []
+    for epoch in range(5):
+        task.advance(epoch)
+        rates.append(optimizer.learning_rate)
+    assert rates == pytest.approx([0.3, 0.2, 0.1, 0.1, 0.1])
 
 
 class Told(Task):

@@ -104,12 +104,13 @@ def test_without_momentum_it_is_averaging(every: int | None, objective: Callable
 class Judging(Silent):
     """Keeps what each epoch was judged by."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, judges: bool) -> None:
         self.judged: list[Tensor] = []
         self.weights = torch.empty(0)
+        self._judges = judges
 
     def judges(self) -> bool:
-        return True
+        return self._judges
 
     def on_epoch(self, report: EpochReport) -> None:
         self.judged.append(self.weights.clone())
@@ -120,15 +121,20 @@ class Judging(Silent):
     [DiLoCo(MOMENTUM, 4), DiLoCo(MOMENTUM, 1000), BMUF(MOMENTUM, 5), BMUF(MOMENTUM, 4, 1.0, 0.0), ElasticSync(HALF, 4)],
 )
 @pytest.mark.parametrize("epochs", [1, 2, 3])
-def test_an_epoch_is_judged_by_what_a_task_would_end_with(method: Strategy, epochs: int) -> None:
-    """Epochs of six steps: some end with a round, most within one."""
+@pytest.mark.parametrize("judges", [True, False])
+def test_an_epoch_is_judged_by_what_a_task_would_end_with(method: Strategy, epochs: int, judges: bool) -> None:
+    """Epochs of six steps: some end with a round, most within one. The stopping criterion watches the same."""
 
     def program(comm: Communicator) -> tuple[list[Tensor], Tensor]:
-        judging = Judging()
-        task = Task(Quadratic(), make_shard(comm.rank, comm.size), FixedEpochs(epochs), monitor=judging)
+        judging = Judging(judges=judges)
+        part = make_shard(comm.rank, comm.size)
+        task = Task(
+            Quadratic(), part, FixedEpochs(epochs), monitor=judging, measure=lambda: (float(judging.weights.sum()), 1)
+        )
         judging.weights = task.objective.weights
         for _ in method.run(task, comm):
             pass
+        assert task.errors[-1] == pytest.approx(float(task.objective.weights.sum()))
         return judging.judged, task.objective.weights.clone()
 
     for judged, w in SimulatedWorld(2).run(program):

@@ -75,7 +75,7 @@ def _follow_up(tables: Mapping[str, Comparison], extent: Extent) -> Picture:
         Panel(x, "epochs until convergence", lines(epochs), log_x=True),
         Panel(x, "reconstruction error then", lines(errors), log_x=True),
     )
-    return Picture("follow-up", "Convergence of the first layer against the patterns between two averages", panels)
+    return Picture("follow-up", "Convergence of the first layer against minibatch x workers", panels)
 
 
 def _recipes(tables: Mapping[str, Comparison]) -> Picture:

@@ -71,7 +71,7 @@ def figure_2(outcomes: Mapping[str, Outcome], extent: Extent) -> list[Comparison
 
 
 def follow_up(outcomes: Mapping[str, Outcome], extent: Extent) -> list[Comparison]:
-    """Epochs of the first layer against the patterns before an average, and the error that they end with."""
+    """Epochs of the first layer against minibatch x workers, and the error that they end with."""
     epochs, errors = [], []
     for batch, n in pairs(extent):
         runs = [outcomes[cells.first_layer(extent, batch, n, at).name] for at in range(extent.repeats)]

@@ -9,7 +9,20 @@ from torch import Tensor
 
 from anabranch.comm.base import Communicator, Request
 from anabranch.server.buffers import packed
-from anabranch.server.messages import ANSWER, BUFFERS, FINAL, NEWS, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.messages import (
+    ANSWER,
+    BUFFERS,
+    DEAD,
+    FINAL,
+    NEWS,
+    PAYLOAD,
+    REQUEST,
+    WEIGHTS,
+    Answer,
+    Ask,
+    Final,
+    Kind,
+)
 from anabranch.server.partition import Partition
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Every, Heard, Note
@@ -74,7 +87,7 @@ class Client:
         """The workers, counted from 0, that are known to be dead."""
         self.ask(0, Ask(Kind.ROSTER, taken=self._taken)).wait()
         dead = torch.zeros(workers, dtype=torch.int64)
-        self._comm.recv(dead, 0, ANSWER)
+        self._comm.recv(dead, 0, DEAD)
         return frozenset(dead.nonzero().view(-1).tolist())
 
     def farewell(self, labour: Labour, out: Tensor) -> tuple[Final, list[float]]:

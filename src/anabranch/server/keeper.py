@@ -11,7 +11,20 @@ from anabranch.comm.base import Communicator, Request
 from anabranch.errors import PeerLost
 from anabranch.optim import FlatOptimizer
 from anabranch.server.buffers import unpack
-from anabranch.server.messages import ANSWER, BUFFERS, FINAL, NEWS, PAYLOAD, REQUEST, WEIGHTS, Answer, Ask, Final, Kind
+from anabranch.server.messages import (
+    ANSWER,
+    BUFFERS,
+    DEAD,
+    FINAL,
+    NEWS,
+    PAYLOAD,
+    REQUEST,
+    WEIGHTS,
+    Answer,
+    Ask,
+    Final,
+    Kind,
+)
 from anabranch.server.partition import Partition, Piece
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Heard
@@ -198,7 +211,7 @@ class Keeper:
             case Kind.ROSTER:
                 alive = {self._workers[rank].number for rank in (*self._working, *self._leaving)}
                 dead = [number not in alive for number in range(self._crew)]
-                self._comm.send(torch.tensor(dead, dtype=torch.int64), source, ANSWER)
+                self._comm.send(torch.tensor(dead, dtype=torch.int64), source, DEAD)
             case Kind.FAREWELL:
                 self._part(source)
         return None

@@ -12,7 +12,7 @@ from typing import Self
 import torch
 from torch import Tensor
 
-REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS, NEWS = range(100, 107)  # tags
+REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS, NEWS, DEAD = range(100, 108)  # tags
 
 
 class Kind(IntEnum):

@@ -59,6 +59,7 @@ class OneSided:
         rank: this one.
         ranks: how many.
         total: examples in an epoch.
+        limit: the most epochs.
     """
 
     def __init__(
@@ -72,9 +73,11 @@ class OneSided:
         rank: int,
         ranks: int,
         total: int,
+        limit: int,
     ) -> None:
         self.heard, self.staleness = Heard(), Counter[int]()
-        self._shards, self._update, self._total = shards, update, total
+        self._shards, self._update = shards, update
+        self._total, self._limit = total, limit
         self._weights, self._squares, self._counters, self._accounts = weights, squares, counters, accounts
         self._ranks, self._place = ranks, rank * FIGURES
         self._ages = [0.0, 0.0]  # sum of ages and landed pushes, not told yet
@@ -156,7 +159,8 @@ class OneSided:
         return x.mul_(-rate).div_(sums.add_(own).sqrt_().add_(EPSILON))
 
     def _rate(self) -> float:
-        return self._course.at(self.heard.examples // self._total) if self._course else 0.0
+        epoch = min(self.heard.examples // self._total, self._limit - 1)  # what comes after the last one belongs to it
+        return self._course.at(epoch) if self._course else 0.0
 
     def _version(self, owner: int, slot: int, by: int) -> int:
         return self._counters.fetch_add(owner, slot, by)
@@ -203,6 +207,7 @@ def opened(
     weights: Tensor,
     squares: Tensor | None,
     total: int,
+    limit: int,
     books: tuple[int, float],
     memory: Tensor | None = None,
 ) -> Iterator[OneSided]:
@@ -215,6 +220,7 @@ def opened(
         weights: [P] at the start, equal on all ranks.
         squares: [P] of Adagrad at the start, equal on all ranks; None without it.
         total: examples in an epoch.
+        limit: the most epochs.
         books: examples used before, and the sum of their losses; equal on all ranks.
         memory: [P] that all ranks share, if the weights are to lie there and not in a window.
     """
@@ -235,7 +241,8 @@ def opened(
         if squares is not None:
             squares_window = stack.enter_context(comm.window(_own(squares, shards, comm.rank)))
         counters, sums = (stack.enter_context(comm.window(local)) for local in (versions, accounts))
-        yield OneSided(shards, update, weights_window, squares_window, counters, sums, comm.rank, comm.size, total)
+        windows = weights_window, squares_window, counters, sums
+        yield OneSided(shards, update, *windows, comm.rank, comm.size, total, limit)
 
 
 def _own(x: Tensor, shards: Partition, rank: int) -> Tensor:

@@ -4,7 +4,8 @@ Dean et al. 2012 and Chilimbi et al. 2014 measure themselves against it; with n 
 batch n times as large (Goyal et al. 2017, equation 4).
 
 Deviation: the mean is over workers, not over examples. Batches of one step differ by at most one example in size, so
-an example's weight differs by at most 1 in the batch size.
+an example's weight differs by at most 1 in the batch size. A penalty of the objective is divided by the examples of
+each worker's own minibatch, so that it weighs n times as much as on the joined one.
 """
 
 from collections.abc import Iterator

@@ -12,7 +12,8 @@ Their sequential program is this one with one worker. They fixed the random numb
 minibatches and all the models were equal ("the different number of mappers yield the same accuracy"): `draws = "same"`.
 With "own" every worker draws its own from all the data, and with "shard" from its own part of them.
 
-Deviation: `directions` may be conjugate, which the paper does not say; docs/alowaisheq2015.md tells why.
+Deviations: `directions` may be conjugate, which the paper does not say; docs/alowaisheq2015.md tells why. It samples
+"with replacement", which is read of minibatches, that may overlap, and not of the examples of one.
 """
 
 from collections.abc import Iterator

@@ -100,7 +100,7 @@ class Task:
         return optimizer
 
     def judged_by(self, weights: Judged) -> None:
-        """At the end of an epoch, where the monitor judges, `weights` are judged in place of this rank's own.
+        """At the end of an epoch `weights` are judged by the monitor, and measured, in place of this rank's own.
 
         For strategies whose workers differ then. It takes no virtual time.
         """
@@ -155,9 +155,12 @@ class Task:
             yield from self.shard.batches(number)
 
     def advance(self, epoch: int) -> None:
-        """Bring the schedules of all optimizers to `epoch`, counted from 0."""
+        """Bring the schedules of all optimizers to `epoch`, counted from 0.
+
+        What is under way when the last epoch ends belongs to it, and has its rate.
+        """
         for optimizer in self._optimizers:
-            optimizer.advance(epoch)
+            optimizer.advance(min(epoch, self.stopping.limit - 1))
 
     def end_epoch(self, loss: float, examples: int) -> bool:
         """An epoch of `examples` with this mean loss has ended, as the caller alone has found; whether it is the last.
@@ -205,16 +208,16 @@ class Task:
 
     def _end_epoch(self, comm: Communicator) -> None:
         self.check_finite()
-        error_sum, error_count = self._measure() if self._measure else (self._loss_sum, self._examples)
-        sums = torch.tensor([error_sum, error_count, self._loss_sum, self._examples], dtype=torch.float64)
-        comm.allreduce(sums, op="sum")
-        wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
-        comm.allreduce(wishes, op="max")
-        self._monitor.meet(comm)
-        error = self._finish(float(sums[0] / sums[1]))
-        if not math.isfinite(error):
-            raise self._diverged(f"the {self._quantity} became {error}")
         with self._to_be_judged(comm):
+            error_sum, error_count = self._measure() if self._measure else (self._loss_sum, self._examples)
+            sums = torch.tensor([error_sum, error_count, self._loss_sum, self._examples], dtype=torch.float64)
+            comm.allreduce(sums, op="sum")
+            wishes = torch.tensor([self._monitor.stop_signal(), int(self._monitor.checkpoint_due())])
+            comm.allreduce(wishes, op="max")
+            self._monitor.meet(comm)
+            error = self._finish(float(sums[0] / sums[1]))
+            if not math.isfinite(error):
+                raise self._diverged(f"the {self._quantity} became {error}")
             last = self._conclude(error, float(sums[2] / sums[3]), int(sums[3]), self._quantity)
         signal_number, checkpoint_due = (int(wish) for wish in wishes)
         if signal_number or checkpoint_due or last:
@@ -224,8 +227,8 @@ class Task:
             raise self.interrupted(signal_number)
 
     def _to_be_judged(self, comm: Communicator) -> AbstractContextManager[None]:
-        """While it lasts the weights are those that the strategy wants to be judged by, if anybody judges."""
-        if self._judged is None or not self._monitor.judges():
+        """While it lasts the weights are those that the strategy wants to be judged by, if anybody wants to know."""
+        if self._judged is None or not (self._measure or self._monitor.judges()):
             return nullcontext()
         return lent(self.objective.weights, self._judged(offstage(comm)))
 

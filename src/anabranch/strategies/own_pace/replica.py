@@ -49,7 +49,8 @@ class Replica:
         self._clock, self._overlap, self._adopt = comm.clock, overlap, adopt
         self._incoming = torch.empty_like(self.weights)
         self._into, self._spare = self.weights, torch.empty_like(self.weights)
-        self._versions = [0] * shards
+        self._versions = [0] * shards  # of the weights
+        self._base = self._versions  # of those from which what is pushed next was computed
         self._fetching: Fetch | None = None
         self._pushing: Request | None = None
         self._note, self._taken, self._deaths = Note(), 0, 0
@@ -95,6 +96,7 @@ class Replica:
     def step(self, loss: float, batch: Batch) -> Step:
         """Account for a gradient that was computed."""
         self.labour.computed += len(batch)
+        self._base = self._versions
         self._note = Note(self._note.examples + len(batch), self._note.loss + loss * len(batch))
         return self._task.step(loss, batch)
 
@@ -103,6 +105,7 @@ class Replica:
         self._begin_fetch(self.weights if into is None else into)
         self._wait(self._fetching)
         self._take_in()
+        self._base = self._versions
 
     def refresh(self) -> None:
         """Start to get the parameters; `weights` take them when they are here, which need not be now.
@@ -116,6 +119,7 @@ class Replica:
 
     def catch_up(self) -> None:
         """Take what has come since the last step."""
+        self._see_landed()
         if self._fetching is not None and self._fetching.done():
             self._take_in()
 
@@ -126,7 +130,7 @@ class Replica:
         self.labour.pushed_bytes += x.nbytes
         self.labour.pushed += self._note.examples
         note = replace(self._note, waiting=self.labour.waiting - self._told)
-        self._pushing = self._way.start_push(x, self._versions, note)
+        self._pushing = self._way.start_push(x, self._base, note)
         self._note, self._told = Note(), self.labour.waiting
         if not self._overlap:
             self._wait(self._pushing)
@@ -160,7 +164,13 @@ class Replica:
         self.labour.fetches += 1
         self.labour.fetched_bytes += into.nbytes
         self._into = into
+        self._see_landed()
         self._fetching = self._way.start_fetch(into, self._taken)
+
+    def _see_landed(self) -> None:
+        """Whether the last push has; for in windows it is the pusher who makes the new version, once it sees that."""
+        if self._pushing is not None:
+            self._pushing.done()
 
     def _take_in(self) -> None:
         assert self._fetching is not None

@@ -53,7 +53,8 @@ def windowed(task: Task, comm: Communicator, plan: Plan, work: Work) -> Iterator
     shards = partition(len(w), owners, plan.hosting.placing, w.element_size())
     paces = Paces(comm.clock)
     racing = comm.shared(centre) if plan.hosting.kind == "shared" else nullcontext()
-    with racing as memory, opened(comm, shards, plan.update, centre, squares, task.shard.total, totals, memory) as way:
+    length = task.shard.total, task.stopping.limit
+    with racing as memory, opened(comm, shards, plan.update, centre, squares, *length, totals, memory) as way:
         replica = Replica(task, way, comm, range(comm.size), len(shards.pieces), overlap=plan.overlap)
         for step in work(task, replica):
             if clerk:
