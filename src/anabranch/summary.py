@@ -68,7 +68,7 @@ def write_results(
         "threads": torch.get_num_threads(),
         "tasks": [task | {"seconds": round(task["seconds"], 6)} for task in tasks],
         "process_seconds": round(process_seconds, 3),
-        "earlier_seconds": round(earlier_seconds, 3),
+        "earlier_seconds": round(earlier_seconds, 6),
         "versions": {"anabranch": __version__, "torch": torch.__version__, "python": platform.python_version()},
     }
     if folder:

@@ -202,7 +202,7 @@ class Killed:
 
     @staticmethod
     def _await(folder: Path) -> None:
-        end = time.monotonic() + 60
+        end = time.monotonic() + 200
         while not checkpoints(folder):
             assert time.monotonic() < end, "it does not train"
             time.sleep(0.02)

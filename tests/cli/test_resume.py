@@ -66,7 +66,7 @@ def test_broken_off_again_and_again(name: str, tmp_path: Path, monkeypatch: pyte
     assert_same_result(tmp_path / "whole", tmp_path / "broken")
     assert summary(tmp_path / "whole")["earlier_seconds"] == 0
     broken = summary(tmp_path / "broken")
-    assert 0 < broken["earlier_seconds"] <= broken["seconds"] + 0.001  # the last process may have found all trained
+    assert 0 < broken["earlier_seconds"] <= broken["seconds"] + 1e-5  # the last process may have found all trained
 
 
 def test_broken_off_before_the_first_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

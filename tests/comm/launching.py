@@ -18,7 +18,7 @@ def find_mpirun() -> str | None:
 
 
 def run_mpi(
-    ranks: int, script: Path, arguments: Sequence[str], scratch: Path, extra: Sequence[str] = (), seconds: int = 60
+    ranks: int, script: Path, arguments: Sequence[str], scratch: Path, extra: Sequence[str] = (), seconds: int = 200
 ) -> subprocess.CompletedProcess[str]:
     """Run `script` on `ranks` ranks, for at most `seconds`, with its shared memory in `scratch`."""
     mpirun = find_mpirun()

@@ -41,6 +41,9 @@ RULES = (
     Rule("simulate", (("--model", "mlp"),), "one task in place of a DBN's four", unless=("--model", "--preset")),
     Rule("compare", AN_EPOCH, "as of train, for each of its cells is a run"),
     Rule("compare", (("--seeds", "1"), ("--budget", "1")), "more repeat cells; tests/compare has more of both"),
+    Rule(
+        "compare", (("--world", "simulated"),), "docs/compare.md has one on MPI", only="mpi", unless=("--target-error",)
+    ),
     Rule("compare", (("--model", "mlp"), ("--jobs", "1")), "the fastest network: strategies are what is compared"),
     Rule("sample", (("--steps", "5"),), "longer chains do the same again"),
     Rule("doctor", (("--no-self-test", ""),), "which takes up to half a minute; tests/doctor has it"),

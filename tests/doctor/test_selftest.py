@@ -62,6 +62,7 @@ def test_the_vector_is_that_of_the_papers_network() -> None:
 def test_two_real_ranks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("anabranch.doctor.selftest.SECONDS", 120.0)  # other tests may want the cores, too
     monkeypatch.setattr("anabranch.doctor.selftest.TOTAL_SECONDS", 240.0)
+    monkeypatch.setattr("anabranch.doctor.selftest.SURVIVAL_SECONDS", 60.0)
     found = self_test(look_at_mpi())
     assert found.error == found.skipped == ""
     assert found.operations == RIGHT

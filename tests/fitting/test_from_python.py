@@ -241,14 +241,16 @@ def test_a_strategy_of_ours_is_the_same_by_its_class(name: str, data: str) -> No
 
 def test_hogwild_may_be_an_object(data: str) -> None:
     trained = anabranch.fit(
-        "mlp", data, strategy=anabranch.Hogwild(Rule("sgd", 0.05)), workers=2, epochs=1, progress=False
+        "mlp", data, strategy=anabranch.Hogwild(Rule("sgd", 0.05)), workers=2, epochs=5, progress=False
     )
     assert trained.summary["workers"] == 2
+    assert trained.losses[-1] < trained.losses[0]
 
 
 def test_a_regression_on_data_in_their_own_shape() -> None:
     x = torch.randn(120, 1, 4, 4, generator=torch.Generator().manual_seed(0))
     y = x.sum((1, 2, 3), keepdim=True).reshape(-1, 1).double()
+    torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 2, 2), nn.Flatten(), nn.Linear(18, 1))
     options: dict[str, Any] = {
         "loss": F.mse_loss,
@@ -324,7 +326,7 @@ def test_a_run_with_a_folder_goes_on_to_the_same_bits(
 
     before = weights(network)
     monkey = pytest.MonkeyPatch()
-    monkey.setattr("anabranch.config.RunOptions.checkpoint_seconds", 0.0)
+    monkey.setattr("anabranch.journal.RunJournal.checkpoint_due", lambda _: True)
     with pytest.raises(KeyboardInterrupt):
         anabranch.fit(network, data, out=out, on_epoch=stop, **options)
     monkey.undo()
@@ -335,6 +337,7 @@ def test_a_run_with_a_folder_goes_on_to_the_same_bits(
     assert "has parts that a Python program gave it" in capsys.readouterr().err
     resumed = anabranch.fit(network, data, out=out, resume=True, **options)
     assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"] == summary(out)["weights_sha256"]
+    assert resumed.summary["earlier_seconds"] > 0
     assert same(weights(network), weights(whole.model))
 
 
@@ -371,13 +374,26 @@ def test_a_run_without_a_cluster_goes_on_without_one(data: str, tmp_path: Path) 
 
 def test_what_was_decided_stays_when_a_run_goes_on(data: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Threads, and arithmetic that was measured: either might come out otherwise now."""
-    options: dict[str, Any] = {"batch_size": 8, "epochs": 2, "progress": False, "dtype": "auto"}
-    for threads, dtype in ((1, "float32"), (2, "bf16-mixed")):
+    monkeypatch.setattr("anabranch.journal.RunJournal.checkpoint_due", lambda _: True)
+
+    def fitted(threads: int, dtype: str, out: str, last: int, **more: Any) -> anabranch.Fit:
         monkeypatch.setattr("anabranch.session.useful_threads", Mock(return_value=threads))
         monkeypatch.setattr("anabranch.session.decided", Mock(side_effect={"auto": dtype, "float32": "float32"}.get))
-        anabranch.fit(module_of(data), data, out=tmp_path / "run", resume=threads == 2, **options)
-        kept = read_toml(tmp_path / "run" / "config.toml", Config())
-        assert (kept.parallel.threads, kept.training.dtype) == (1, "float32")
+
+        def stop(epoch: Epoch) -> None:
+            if epoch.number == last:
+                raise KeyboardInterrupt
+
+        options: dict[str, Any] = {"batch_size": 8, "epochs": 4, "progress": False, "dtype": "auto"} | more
+        return anabranch.fit(module_of(data), data, out=tmp_path / out, on_epoch=stop, **options)
+
+    whole = fitted(1, "float32", "whole", 99)
+    with pytest.raises(KeyboardInterrupt):
+        fitted(1, "float32", "broken", 3)
+    resumed = fitted(2, "bf16-mixed", "broken", 99, resume=True)
+    assert (resumed.summary["threads"], resumed.summary["dtype"]) == (1, "float32")
+    assert resumed.summary["weights_sha256"] == whole.summary["weights_sha256"]
+    assert resumed.summary["earlier_seconds"] > 0
 
 
 def test_the_record_of_a_strategy_object_is_its_own(data: str, tmp_path: Path) -> None:

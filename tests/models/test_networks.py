@@ -44,8 +44,11 @@ def test_dropout_stands_behind_every_hidden_layer() -> None:
 def test_dbn_samples_are_input_probabilities() -> None:
     dbn = DBN([6, 5, 4], std=2.0, generator=generator())
     v = dbn.sample(8, steps=3, generator=generator(1))
+    low, high = dbn.layers
+    assert torch.equal(v, low.visible_mean(high.sample(8, steps=3, generator=generator(1))))
     assert v.shape == (8, 6)
     assert 0 <= float(v.min()) <= float(v.max()) <= 1
+    assert not torch.equal(v, dbn.sample(8, steps=3, generator=generator(2)))
 
 
 def test_each_layer_is_one_flat_tensor() -> None:

@@ -74,6 +74,7 @@ def test_it_trains_an_rbm_too() -> None:
     """Contrastive divergence has no cost of its own: the search goes as far as the reconstruction error falls."""
     outcomes = train(SampledAveraging(iterations=2), 2, rbm)
     assert outcomes[0].errors == outcomes[1].errors
+    assert outcomes[0].errors[-1] < outcomes[0].errors[0]
     assert all(torch.isfinite(outcome.weights).all() for outcome in outcomes)
 
 
