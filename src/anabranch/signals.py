@@ -31,7 +31,7 @@ class StopFlag:
             self.signal_number = signal.SIGINT if number == signal.SIGUSR1 else number
             if announce:
                 print(
-                    "\nstopping at the end of this epoch, or before, with a checkpoint; Ctrl-C again stops at once",
+                    "\nstopping at the end of this epoch or before, and saving; Ctrl-C again: at once",
                     file=sys.stderr,
                 )
 

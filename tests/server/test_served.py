@@ -16,7 +16,7 @@ from anabranch.objectives import Objective
 from anabranch.optim import Rule
 from anabranch.server.client import Client
 from anabranch.server.keeper import Books, Keeper, Shelf, Worker
-from anabranch.server.messages import PAYLOAD, REQUEST, Ask, Final, Kind
+from anabranch.server.messages import Ask, Final, Kind, Tag
 from anabranch.server.partition import Partition, Piece, hashed
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import FINISHED, Heard, Note
@@ -307,7 +307,7 @@ def pushes_a_part(comm: SimulatedCommunicator, client: Client) -> None:
     """Dies with the first shard pushed, and the second's header sent. Its examples have counted with the first."""
     fetch(client, 5)
     client.ask(0, Ask(Kind.PUSH, 0, 0, 5, 1.5, taken=5)).wait()
-    comm.send(torch.ones(2), 0, PAYLOAD)
+    comm.send(torch.ones(2), 0, Tag.PAYLOAD)
     client.ask(client._shards.pieces[1].owner, Ask(Kind.PUSH, 1)).wait()
     raise RankDied
 
@@ -376,7 +376,7 @@ def test_one_that_has_said_farewell_and_dies_is_not_missed() -> None:
     def leaves(comm: SimulatedCommunicator, client: Client) -> None:
         push(client, 1.0, fetch(client, 5)[1])
         client.ask(0, Ask(Kind.FAREWELL, taken=5)).wait()
-        comm.send(torch.tensor(LABOUR.numbers(), dtype=torch.float64), 0, PAYLOAD)
+        comm.send(torch.tensor(LABOUR.numbers(), dtype=torch.float64), 0, Tag.PAYLOAD)
         raise RankDied
 
     run = Served(leaves, works)
@@ -415,9 +415,9 @@ def takes_everything(comm: SimulatedCommunicator) -> None:
     header = Ask.room()
     while True:
         try:
-            source = comm.recv(header, None, REQUEST, timeout=10)
+            source = comm.recv(header, None, Tag.REQUEST, timeout=10)
             if Ask.read(header).kind == Kind.PUSH:
-                comm.recv(torch.zeros(2), source, PAYLOAD)
+                comm.recv(torch.zeros(2), source, Tag.PAYLOAD)
         except PeerLost:
             continue
         except ReceiveTimeout:

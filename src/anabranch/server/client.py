@@ -9,20 +9,7 @@ from torch import Tensor
 
 from anabranch.comm.base import Communicator, Request
 from anabranch.server.buffers import packed
-from anabranch.server.messages import (
-    ANSWER,
-    BUFFERS,
-    DEAD,
-    FINAL,
-    NEWS,
-    PAYLOAD,
-    REQUEST,
-    WEIGHTS,
-    Answer,
-    Ask,
-    Final,
-    Kind,
-)
+from anabranch.server.messages import Answer, Ask, Final, Kind, Tag
 from anabranch.server.partition import Partition
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Every, Heard, Note
@@ -59,9 +46,9 @@ class Client:
             told = note if number == 0 else Note()
             what = Ask(Kind.PUSH, number, version, told.examples, told.loss, self._taken, waiting=told.waiting)
             sent.append(self.ask(piece.owner, what))
-            sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, PAYLOAD))
+            sent.append(self._comm.isend(x[piece.start : piece.stop], piece.owner, Tag.PAYLOAD))
             if number == 0 and self._buffers:
-                sent.append(self._comm.isend(packed(self._buffers), piece.owner, BUFFERS))
+                sent.append(self._comm.isend(packed(self._buffers), piece.owner, Tag.BUFFERS))
         self._told += note.examples
         self.heard = replace(self.heard, examples=self.heard.examples + note.examples)
         asked, self._asked = self._asked, False
@@ -81,13 +68,13 @@ class Client:
 
     def ask(self, server: int, what: Ask) -> Request:
         """Get a request under way."""
-        return self._comm.isend(what.tensor(), server, REQUEST)
+        return self._comm.isend(what.tensor(), server, Tag.REQUEST)
 
     def roster(self, workers: int) -> frozenset[int]:
         """The workers, counted from 0, that are known to be dead."""
         self.ask(0, Ask(Kind.ROSTER, taken=self._taken)).wait()
         dead = torch.zeros(workers, dtype=torch.int64)
-        self._comm.recv(dead, 0, DEAD)
+        self._comm.recv(dead, 0, Tag.DEAD)
         return frozenset(dead.nonzero().view(-1).tolist())
 
     def farewell(self, labour: Labour, out: Tensor) -> tuple[Final, list[float]]:
@@ -97,21 +84,21 @@ class Client:
         """
         for server in range(self._shards.owners):
             self.ask(server, Ask(Kind.FAREWELL, taken=self._taken)).wait()
-        self._comm.send(torch.tensor(labour.numbers(), dtype=torch.float64), 0, PAYLOAD)
+        self._comm.send(torch.tensor(labour.numbers(), dtype=torch.float64), 0, Tag.PAYLOAD)
         header = Final.room()
-        self._comm.recv(header, 0, FINAL)
+        self._comm.recv(header, 0, Tag.FINAL)
         final = Final.read(header)
         errors = torch.zeros(final.epochs, dtype=torch.float64)
         if final.epochs:
-            self._comm.recv(errors, 0, FINAL)
+            self._comm.recv(errors, 0, Tag.FINAL)
         for piece in self._shards.pieces:
-            self._comm.recv(out[piece.start : piece.stop], piece.owner, WEIGHTS)
+            self._comm.recv(out[piece.start : piece.stop], piece.owner, Tag.WEIGHTS)
         return final, errors.tolist()
 
     def _news(self, sent: list[Request]) -> "_Hearing":
         header = Answer.room()
         sent.append(self.ask(0, Ask(Kind.NEWS, taken=self._taken, stop=self._why)))
-        sent.append(self._comm.irecv(header, 0, NEWS))
+        sent.append(self._comm.irecv(header, 0, Tag.NEWS))
         return _Hearing(self, sent, header)
 
 
@@ -147,8 +134,8 @@ class _Fetching(_Hearing):
             ask = Ask(Kind.FETCH, number, taken=client._taken, stop=client._why)
             requests.append(client.ask(piece.owner, ask))
         for header, piece in zip(self._headers, pieces, strict=True):
-            requests.append(comm.irecv(header, piece.owner, ANSWER))
-            requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, WEIGHTS))
+            requests.append(comm.irecv(header, piece.owner, Tag.ANSWER))
+            requests.append(comm.irecv(out[piece.start : piece.stop], piece.owner, Tag.WEIGHTS))
         super().__init__(client, requests, self._headers[0])
         self.versions: Sequence[int] = ()
 

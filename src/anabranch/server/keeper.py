@@ -11,20 +11,7 @@ from anabranch.comm.base import Communicator, Request
 from anabranch.errors import PeerLost
 from anabranch.optim import FlatOptimizer
 from anabranch.server.buffers import unpack
-from anabranch.server.messages import (
-    ANSWER,
-    BUFFERS,
-    DEAD,
-    FINAL,
-    NEWS,
-    PAYLOAD,
-    REQUEST,
-    WEIGHTS,
-    Answer,
-    Ask,
-    Final,
-    Kind,
-)
+from anabranch.server.messages import Answer, Ask, Final, Kind, Tag
 from anabranch.server.partition import Partition, Piece
 from anabranch.server.traffic import Labour
 from anabranch.server.transport import Heard
@@ -158,7 +145,7 @@ class Keeper:
         """
         while self._working or self._open:
             try:
-                source = self._comm.recv(self._header, None, REQUEST)
+                source = self._comm.recv(self._header, None, Tag.REQUEST)
                 done = self._obey(source, Ask.read(self._header))
                 if done is not None:
                     yield done
@@ -175,11 +162,11 @@ class Keeper:
         for rank in sorted(self._leaving):
             try:
                 if self._comm.rank == 0:
-                    self._comm.send(final.tensor(), rank, FINAL)
+                    self._comm.send(final.tensor(), rank, Tag.FINAL)
                     if errors:
-                        self._comm.send(torch.tensor(errors, dtype=torch.float64), rank, FINAL)
+                        self._comm.send(torch.tensor(errors, dtype=torch.float64), rank, Tag.FINAL)
                 for piece in self._shards.of(self._comm.rank):
-                    self._comm.send(self._shelf.read(piece.slot), rank, WEIGHTS)
+                    self._comm.send(self._shelf.read(piece.slot), rank, Tag.WEIGHTS)
             except PeerLost as lost:
                 self._bury(lost)
         self._prune()
@@ -187,7 +174,7 @@ class Keeper:
     def call(self, epoch: int, *, save: bool = False, close: bool = False) -> None:
         """As the first server, ask the others to bring their shards together where `epoch` begins or the task ends."""
         for server in range(1, self._shards.owners):
-            self._comm.send(Ask(Kind.REST, piece=close, version=epoch, examples=save).tensor(), server, REQUEST)
+            self._comm.send(Ask(Kind.REST, piece=close, version=epoch, examples=save).tensor(), server, Tag.REQUEST)
 
     def _obey(self, source: int, ask: Ask) -> tuple[int, float] | None:
         if ask.kind == Kind.REST:
@@ -205,20 +192,20 @@ class Keeper:
             case Kind.FETCH:
                 self._answer(source, self._shards.pieces[ask.piece])
             case Kind.NEWS:
-                self._send(source, self._news().tensor(), NEWS)
+                self._send(source, self._news().tensor(), Tag.NEWS)
             case Kind.PUSH:
                 return self._take(source, ask, worker)
             case Kind.ROSTER:
                 alive = {self._workers[rank].number for rank in (*self._working, *self._leaving)}
                 dead = [number not in alive for number in range(self._crew)]
-                self._comm.send(torch.tensor(dead, dtype=torch.int64), source, DEAD)
+                self._comm.send(torch.tensor(dead, dtype=torch.int64), source, Tag.DEAD)
             case Kind.FAREWELL:
                 self._part(source)
         return None
 
     def _answer(self, source: int, piece: Piece) -> None:
-        self._send(source, self._news(self._shelf.versions[piece.slot]).tensor(), ANSWER)
-        self._send(source, self._shelf.read(piece.slot), WEIGHTS)
+        self._send(source, self._news(self._shelf.versions[piece.slot]).tensor(), Tag.ANSWER)
+        self._send(source, self._shelf.read(piece.slot), Tag.WEIGHTS)
 
     def _news(self, version: int = 0) -> Answer:
         heard = self._books.heard()
@@ -231,9 +218,9 @@ class Keeper:
     def _take(self, source: int, ask: Ask, worker: Worker) -> tuple[int, float] | None:
         piece = self._shards.pieces[ask.piece]
         x = self._shelf.room(piece.slot)
-        self._comm.recv(x, source, PAYLOAD)
+        self._comm.recv(x, source, Tag.PAYLOAD)
         if ask.piece == 0 and self._buffers:
-            self._comm.recv(self._packed, source, BUFFERS)
+            self._comm.recv(self._packed, source, Tag.BUFFERS)
             if source == min(self._working.union(self._leaving)):
                 unpack(self._packed, self._buffers)
         self._shelf.apply(piece.slot, x, ask.version)
@@ -245,7 +232,7 @@ class Keeper:
     def _part(self, source: int) -> None:
         if self._comm.rank == 0:
             numbers = torch.zeros(len(Labour().numbers()), dtype=torch.float64)
-            self._comm.recv(numbers, source, PAYLOAD)
+            self._comm.recv(numbers, source, Tag.PAYLOAD)
             self.labours.append(Labour.of(numbers.tolist()))
         self._working.discard(source)
         self._leaving.append(source)

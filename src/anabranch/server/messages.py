@@ -6,13 +6,25 @@ have ended, with a header and weights; and who wants news, with a header alone.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, unique
 from typing import Self
 
 import torch
 from torch import Tensor
 
-REQUEST, PAYLOAD, ANSWER, WEIGHTS, FINAL, BUFFERS, NEWS, DEAD = range(100, 108)  # tags
+
+@unique
+class Tag(IntEnum):
+    """What is on its way: two receives that are open together differ in it."""
+
+    REQUEST = 100
+    PAYLOAD = 101
+    ANSWER = 102
+    WEIGHTS = 103
+    FINAL = 104
+    BUFFERS = 105
+    NEWS = 106
+    DEAD = 107
 
 
 class Kind(IntEnum):
