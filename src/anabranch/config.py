@@ -147,15 +147,15 @@ class TrainingOptions:
     weight_cost: float = 0.0002
     """L2 penalty on RBM weights."""
     penalty: float = 0.0
-    """L2 penalty on the weights of an mlp or a module: its half times their squares, over the examples of a
-    worker's own minibatch."""
+    """L2 penalty on the weights of an mlp or a module: its half times their squares, divided by the examples.
+    Those are of a worker's own minibatch."""
     gibbs_steps: int = 1
     """k of CD-k and PCD-k."""
     persistent: bool = False
     """Persistent contrastive divergence, with as many chains as a minibatch has examples."""
     stop: StopRule = "epochs"
-    """epochs: a fixed number. convergence: until the error has not fallen by --tolerance for three epochs; of workers
-    at their own pace the loss of the minibatches, where epochs that one push has ended count as one."""
+    """epochs: a fixed number. convergence: until the error has not fallen by --tolerance for three epochs.
+    At their own pace that is the minibatches' loss, and epochs that one push has ended count as one."""
     tolerance: float = 0.01
     """The least fall of the error that counts, as a fraction of the error."""
     seed: int = 0
@@ -195,8 +195,8 @@ class FineTuningOptions:
     finetune_dropout: float = 0.0
     """Probability with which a hidden unit is left out of a step."""
     finetune_stop: StopRule = "epochs"
-    """convergence: until the RMS error of all patterns (at their own pace: the loss) has not fallen by the tolerance
-    for three epochs."""
+    """convergence: until the RMS error of all patterns has not fallen by the tolerance for three epochs.
+    At their own pace that is the minibatches' loss."""
     finetune_tolerance: float = 0.01
     """As --tolerance."""
     finetune_workers: Literal["all", "one"] = "all"

@@ -22,8 +22,8 @@ class Arguments(Config):
     config: Annotated[str | None, tyro.conf.arg(metavar="FILE.toml")] = None
     """Start from a file like a run's own config.toml."""
     resume: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
-    """Go on with the run in this folder: to the same bits as if it had never stopped, where workers go in step; at
-    their own pace from the last checkpoint."""
+    """Go on with the run in this folder. In step: to the same bits as if it had never stopped.
+    At their own pace: from the last checkpoint."""
 
 
 @dataclasses.dataclass(frozen=True)
