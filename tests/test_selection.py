@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from anabranch.config import Config, updated
-from anabranch.data import Examples, Scale, load
+from anabranch.data import Examples, Scale, load, sketch
 from anabranch.errors import UsageError
 from anabranch.selection import Part, Selection, other_part, own_part
 
@@ -97,6 +97,22 @@ def test_data_that_do_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has 2 features, but .*b\.npz has 1: give data of the same width"):
         other_part(run, narrow)  # a module does not tell its inputs
     Path(run.data.data).unlink()
-    with pytest.raises(UsageError, match=r"which cannot be read \(there is no data at .*\): choose a rule .* --scale"):
+    with pytest.raises(UsageError, match=r"which cannot be done \(there is no data at .*\): choose a rule .* --scale"):
         other_part(run, narrow)
     assert len(other_part(run, narrow, scale="none").examples) == 20
+
+
+def test_data_that_were_changed_since_are_not_taken_for_the_runs_own(tmp_path: Path) -> None:
+    """A row more, and the split is another: what the run has learnt from would be in its test part."""
+    run = config(written(tmp_path, "a.npz"), "minmax", validation=0.25)
+    dataset = load(run.data.data, seed=3, scale="minmax", validation_fraction=0.25)
+    noted = sketch(dataset.train, dataset.test, dataset.classes)
+    bytes_ = written(tmp_path, "bytes.npz", X[:3].astype(np.uint8))
+    assert len(own_part(run, "train", noted=noted).examples) == 12
+    assert len(other_part(run, bytes_, noted=noted).examples) == 3
+    np.savez(tmp_path / "a.npz", x=np.vstack([X, X[:1]]), y=np.append(Y, 0))
+    with pytest.raises(UsageError, match=r"a\.npz is no longer what the run has learnt from \(13 examples in place of"):
+        own_part(run, "train", noted=noted)
+    with pytest.raises(UsageError, match=r"no longer what the run has learnt from.*choose a rule for it with --scale"):
+        other_part(run, bytes_, noted=noted)
+    assert len(other_part(run, str(tmp_path / "a.npz"), scale="none", noted=noted).examples) == 21

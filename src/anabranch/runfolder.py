@@ -13,6 +13,7 @@ from typing import Any
 import tomli_w
 
 from anabranch.config import Config, read_toml, tables
+from anabranch.data import Sketch
 from anabranch.errors import CheckpointError, UsageError
 from anabranch.files import make_folder, write_text
 from anabranch.wording import counted
@@ -56,6 +57,11 @@ class RunFolder:
         return self.path / "environment.json"
 
     @property
+    def data(self) -> Path:
+        """What tells the data from others."""
+        return self.path / "data.json"
+
+    @property
     def cluster(self) -> Path:
         """In whose virtual time the run is, if a Python program said so."""
         return self.path / "cluster.toml"
@@ -74,7 +80,7 @@ class RunFolder:
     def own(self) -> tuple[Path, ...]:
         """All that a run leaves here, files and folders: what no command on a finished run may replace."""
         more = ("evaluation.json", "pictures.safetensors", "report.html", "simulation.json")
-        known = (self.config, self.steps, self.summary, self.model, self.environment, self.cluster)
+        known = (self.config, self.steps, self.summary, self.model, self.environment, self.data, self.cluster)
         return (*known, self.events, self.checkpoints, *(self.path / name for name in more))
 
     def create(self, config: Config) -> None:
@@ -142,6 +148,27 @@ class RunFolder:
                 f"the run in {self.path} has {counted(then, 'worker')}, not {now}: "
                 "a resumed run keeps its workers; start as many, or start a new run."
             )
+
+    def note_data(self, sketch: Sketch) -> None:
+        """Keep what tells the run's data from others.
+
+        Raises:
+            StorageError: it cannot be written.
+        """
+        write_text(self.data, sketch.as_json())
+
+    def noted_data(self) -> Sketch | None:
+        """What was kept of the run's data; None before it began, and of runs of earlier versions.
+
+        Raises:
+            CheckpointError: it cannot be read.
+        """
+        try:
+            return Sketch.from_json(self.data.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise CheckpointError(f"{self.data} cannot be read: delete it to take the data as they are.") from error
 
     def finished_summary(self) -> dict[str, Any] | None:
         """The summary of a finished run, or None."""

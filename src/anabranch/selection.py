@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 
 from anabranch.config import Config
-from anabranch.data import Division, Examples, Scale, Scaling, fit, load_unscaled
+from anabranch.data import Division, Examples, Scale, Scaling, Sketch, fit, load_unscaled, sketch
 from anabranch.errors import DataError, UsageError
 from anabranch.runfolder import PROGRAM
 
@@ -30,13 +30,16 @@ class Selection:
     image_shape: tuple[int, int] | None
 
 
-def own_part(config: Config, part: Part | None = None, *, width: int | None = None) -> Selection:
+def own_part(
+    config: Config, part: Part | None = None, *, width: int | None = None, noted: Sketch | None = None
+) -> Selection:
     """A part of the data that a run had; that on which it was measured unless one is named.
 
     Args:
         config: of the run.
         part: of its data.
         width: features that the model takes, if that is known.
+        noted: what tells the run's data from others, if that is known.
 
     Raises:
         UsageError: the run had no such part, or its data have changed since.
@@ -49,7 +52,9 @@ def own_part(config: Config, part: Part | None = None, *, width: int | None = No
             f"the model has {width} inputs, but {division.name} has {division.train.width} features: "
             "these are no longer the data that it has learnt from; put them back as they were."
         )
-    return _scaled(division, chosen, fit(config.data.scale, division.train))
+    scaling = fit(config.data.scale, division.train)
+    _check_unchanged(division, scaling, noted)
+    return _scaled(division, chosen, scaling)
 
 
 def other_part(
@@ -60,6 +65,7 @@ def other_part(
     test_fraction: float | None = None,
     scale: Scale | None = None,
     width: int | None = None,
+    noted: Sketch | None = None,
 ) -> Selection:
     """A part of other data; unless one is named, their test part, or all of them where they have none.
 
@@ -70,6 +76,7 @@ def other_part(
         test_fraction: held out as training would do, with the run's seed, if they have no test part of their own.
         scale: fitted to these data themselves; unless given, they are scaled as the run's data were.
         width: features that the model takes, if that is known.
+        noted: what tells the run's data from others, if that is known.
 
     Raises:
         UsageError: the data have another width, or no such part.
@@ -82,7 +89,7 @@ def other_part(
             f"the model has {width} inputs, but {data} has {found} features: give it data like those that it has "
             f"learnt from ({config.data.data})."
         )
-    scaling = fit(scale, division.train) if scale else _learnt_scaling(config, division)
+    scaling = fit(scale, division.train) if scale else _learnt_scaling(config, division, noted)
     return _scaled(division, part or ("train" if division.test is None else "test"), scaling, whole=part is None)
 
 
@@ -101,16 +108,18 @@ def _own(config: Config) -> Division:
     )
 
 
-def _learnt_scaling(config: Config, other: Division) -> Scaling:
+def _learnt_scaling(config: Config, other: Division, noted: Sketch | None) -> Scaling:
     """The scaling that the run's own training part got, but where the rule says that floats stay as they are."""
     rule = config.data.scale
     if rule == "none" or (rule == "auto" and _stays(other)):
         return fit(rule, other.train)
     try:
         own = _own(config)
+        learnt = fit(rule, own.train)
+        _check_unchanged(own, learnt, noted)
     except (UsageError, DataError) as error:
         raise UsageError(
-            f"{other.name} is to be scaled as the run's data were, which cannot be read ({str(error).rstrip('.')}): "
+            f"{other.name} is to be scaled as the run's data were, which cannot be done ({str(error).rstrip('.')}): "
             "choose a rule for it with --scale."
         ) from error
     if rule == "auto" and _stays(own):
@@ -120,7 +129,19 @@ def _learnt_scaling(config: Config, other: Division) -> Scaling:
             f"{own.name}, as which {other.name} is to be scaled, has {own.train.width} features, but {other.name} has "
             f"{other.train.width}: give data of the same width."
         )
-    return fit(rule, own.train)
+    return learnt
+
+
+def _check_unchanged(own: Division, scaling: Scaling, noted: Sketch | None) -> None:
+    held_out = own.test if own.validation is None else own.validation
+    if noted is None or held_out is None:
+        return
+    now = sketch(scaling.apply(own.train), scaling.apply(held_out), own.classes)
+    if difference := noted.difference(now):
+        raise UsageError(
+            f"{own.name} is no longer what the run has learnt from ({difference}): put the data back as they were, or "
+            "name others with --data."
+        )
 
 
 def _stays(division: Division) -> bool:

@@ -41,6 +41,7 @@ from anabranch.pretrain import pretrain
 from anabranch.progress import Display
 from anabranch.record import Record
 from anabranch.runfolder import RunFolder
+from anabranch.samedata import check_same_data
 from anabranch.signals import StopFlag
 from anabranch.speed import with_speeds, works
 from anabranch.strategies import Hosting, Shard, Staged, Strategy, as_it_is
@@ -107,10 +108,12 @@ class Trainer:
         """Train, evaluate, and write the results; the summary at rank 0, None elsewhere.
 
         Raises:
+            DataError: the data are not those of the other ranks, or not those with which the run began.
             DivergedError: a loss or weights are no longer finite.
             Interrupted: a signal came; a checkpoint was written.
             StorageError: a file cannot be written.
         """
+        check_same_data(self.dataset, comm, self.folder)
         began = time.monotonic()
         config, dtype = self.config, weight_dtype(self.config.training.precision)
         model = self.parts.build(config.model, self.dataset, config.training.seed, dtype)

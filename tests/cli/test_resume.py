@@ -9,9 +9,12 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from cli_helpers import (
+    EXAMPLES,
     SIZES,
+    WIDTH,
     assert_same_result,
     broken_off,
     checkpoints,
@@ -43,6 +46,7 @@ RUNS = {
     "bfloat16": ["--dtype", "bf16-mixed"],
     "gaussian": ["--units", "gaussian", "--scale", "standard", "--learning-rate", "0.001", "--workers", "2"],
 }
+Captured = pytest.CaptureFixture[str]
 SCRIPT = [sys.executable, "-m", "anabranch", "train"]
 
 
@@ -175,6 +179,20 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
     return data, folder / "run"
 
 
+def test_other_data_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+    """A file that was written anew meanwhile; with its content of before the run goes on."""
+    data, out = write_data(tmp_path), tmp_path / "run"
+    with broken_off(monkeypatch, saves=1):
+        assert train(data, out) == 130
+    write_data(tmp_path, x=np.eye(EXAMPLES, WIDTH, dtype=np.float32))
+    said = sentence(capsys, 1, "train", "--resume", str(out))
+    assert said.startswith(f"{data} is not what the run in {out} began with (other values): put the data back")
+    write_data(tmp_path)
+    assert resume(out) == 0
+    assert train(data, tmp_path / "whole") == 0
+    assert_same_result(tmp_path / "whole", out)
+
+
 def test_ctrl_c_writes_a_checkpoint_and_says_how_to_go_on(unbroken: tuple[str, Path], tmp_path: Path) -> None:
     data, whole = unbroken
     out = tmp_path / "it's here"
@@ -198,9 +216,11 @@ def test_kill_9_at_any_moment(unbroken: tuple[str, Path], tmp_path: Path) -> Non
     processes = [_start(data, out) for out in folders]
     for out, process in zip(folders, processes, strict=True):
         _await_checkpoint(out)
-        time.sleep(chance.random() * 0.3)
+        time.sleep(chance.random() * 0.1)
         process.kill()
+    for out, process in zip(folders, processes, strict=True):
         process.communicate(timeout=60)
+        assert process.returncode == -signal.SIGKILL
         assert resume(out) == 0
         assert_same_result(whole, out)
 

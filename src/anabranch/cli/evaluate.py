@@ -112,13 +112,14 @@ def _selected(options: Arguments, trained: Trained) -> Selection:
             test_fraction=options.test_fraction,
             scale=options.scale,
             width=trained.inputs,
+            noted=trained.folder.noted_data(),
         )
     for name, value in (("--test-fraction", options.test_fraction), ("--scale", options.scale)):
         if value is not None:
             raise UsageError(
                 f"{name} {value} is for other data (--data): the run's own are divided and scaled as they were."
             )
-    return own_part(trained.config, options.part, width=trained.inputs)
+    return own_part(trained.config, options.part, width=trained.inputs, noted=trained.folder.noted_data())
 
 
 def _check_classes(network: nn.Module, selection: Selection, config: Config) -> None:

@@ -131,7 +131,7 @@ def _checked(options: Arguments, trained: Trained) -> tuple[DBN, int]:
 def _data(trained: Trained, display: Display, *, needed: bool) -> Selection | None:
     """The run's training data; None where they cannot be read and are not `needed`."""
     try:
-        return own_part(trained.config, "train", width=trained.inputs)
+        return own_part(trained.config, "train", width=trained.inputs, noted=trained.folder.noted_data())
     except AnabranchError as error:
         if needed:
             raise

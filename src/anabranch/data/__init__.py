@@ -18,6 +18,7 @@ from anabranch.data.sharding import (
     smallest_batch,
     steps_per_epoch,
 )
+from anabranch.data.sketch import Sketch, sketch
 from anabranch.data.sources import FORMATS, SOURCES, load, load_unscaled
 from anabranch.data.torch_dataset import from_torch
 
@@ -29,6 +30,7 @@ __all__ = [
     "Examples",
     "Scale",
     "Scaling",
+    "Sketch",
     "Source",
     "as_dataset",
     "check_sharding",
@@ -41,6 +43,7 @@ __all__ = [
     "load_unscaled",
     "shard",
     "shard_length",
+    "sketch",
     "smallest_batch",
     "steps_per_epoch",
 ]
