@@ -3,10 +3,14 @@
 import pytest
 
 from anabranch.calibrate.alone import Alone, while_others_rest
+from anabranch.calibrate.assemble import Computing
+from anabranch.calibrate.assemble import cluster as assembled
 from anabranch.calibrate.collectives import Table, collectives, interface_latency, tables
+from anabranch.calibrate.findings import Findings
+from anabranch.calibrate.fit import Fit
 from anabranch.calibrate.links import fit_link, ping_pong, repeats
 from anabranch.calibrate.places import Places, places
-from anabranch.cluster import Cluster, Link, Measured, Network, NetworkCosts, Nodes, Placement
+from anabranch.cluster import Cluster, Link, Measured, Network, NetworkCosts, Nodes, Placement, Speed, load_cluster
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 
@@ -23,9 +27,24 @@ def test_a_link_is_found_again() -> None:
     samples = world(2).run(lambda comm: ping_pong(comm, 0, 1))[0]
     found = fit_link(samples)
     call = dict(samples)[8] - 8 / LINK.bandwidth - LINK.latency  # what the calls themselves take in this world
-    assert 0 <= call <= 2 * 3e-6
+    assert call == pytest.approx(3e-6)
     assert found.bandwidth == pytest.approx(LINK.bandwidth, rel=1e-6)
     assert found.latency == pytest.approx(LINK.latency + call, rel=1e-6)
+
+
+def test_a_cluster_that_was_measured_is_charged_as_it_was() -> None:
+    """Latency, bandwidth and the time of a call, found by messages and calls that take them."""
+
+    def measure(comm: Communicator) -> tuple[float, Link]:
+        return interface_latency(comm), fit_link(ping_pong(comm, 0, 1))
+
+    call, link = world(2).run(measure)[0]
+    found = Findings(2, 1, 2, 4, 1.0, call, inside=link)
+    computing = Computing(Fit((Speed(1e9),), 0.0, 0.0), 1e9, 4)
+    made = assembled("again", "", computing, [found], load_cluster("laptop"))
+    assert made.network.interface_latency == pytest.approx(3e-6)
+    assert made.network.inside.latency == pytest.approx(LINK.latency)
+    assert made.network.inside.bandwidth == pytest.approx(LINK.bandwidth)
 
 
 def test_a_link_by_hand() -> None:

@@ -39,7 +39,7 @@ def test_alone(operation: str, inside: float, between: float, own: float, call: 
 
 def test_messages_to_one_node_queue_at_its_card() -> None:
     net = links(most=1)
-    assert [net.transfer("send", 64, source, 0, 0) for source in (1, 2, 3)] == [(0, 12), (0, 20), (0, 28)]
+    assert [net.transfer("send", 64, source, 0, 0) for source in (1, 2, 3)] == [(0, 12), (8, 20), (16, 28)]
     assert net.transfer("send", 64, 4, 5, 0) == (0, 12)
 
 
@@ -95,6 +95,18 @@ def test_each_loss_strikes_once_and_not_before_its_time() -> None:
     assert net.transfer("send", 64, 0, 1, 20) == (20, 25)
     assert net.transfer("send", 64, 0, 1, 31) == (31, 36 + 1 + 4)
     assert net.transfer("send", 64, 0, 1, 50) == (50, 55)
+
+
+def test_only_what_is_sent_is_lost() -> None:
+    net = links(r0=[(1, 2.0)])
+    assert net.transfer("get", 64, 0, 0, 2) == links().transfer("get", 64, 0, 0, 2)
+    assert net.collective("barrier", 0, (0,), 2) == links().collective("barrier", 0, (0,), 2)
+    assert net.transfer("send", 64, 0, 1, 20) == (20, 25 + 2)
+
+
+def test_who_shares_a_node() -> None:
+    net = links(most=2)
+    assert [net.same_node(0, other) for other in range(4)] == [True, True, False, False]
 
 
 def test_a_loss_delays_the_collective_operation_of_its_rank() -> None:

@@ -70,9 +70,32 @@ def test_pauses_take_their_share_of_the_time() -> None:
     assert now == pytest.approx(20_000 * (1 + 1 / 9), rel=0.01)
 
 
-def test_a_pause_while_the_worker_waits_costs_nothing() -> None:
+def test_a_pause_that_is_over_costs_nothing() -> None:
     worker = pace(4, Straggling("pauses", every=0.01, seconds=0.005))
     assert worker.stretch(1e-9, 1e3) <= 1e-9 + 0.005  # a hundred thousand pauses later
+
+
+def test_what_is_left_of_a_pause_is_waited_for() -> None:
+    """Four seconds from 10 on, of which two are over when the worker wants to compute."""
+    worker = pace(4, Straggling("pauses", every=1e9, seconds=4.0))
+    worker._next = [10.0]
+    assert worker.stretch(1.0, 12.0) == 3.0
+    assert worker.stretch(1.0, 15.0) == 1.0
+
+
+@pytest.mark.parametrize("waiting", [0.0, 0.001, 0.009])
+def test_workers_that_wait_much_pause_as_long(waiting: float) -> None:
+    """Pauses are far longer than steps and waits: those that begin in a wait cost all but its rest."""
+    worker, now, steps = pace(4, Straggling("pauses", every=1.0, seconds=0.2)), 0.0, 100_000
+    for _ in range(steps):
+        now += worker.stretch(0.001, now) + waiting
+    assert 1 - steps * (0.001 + waiting) / now == pytest.approx(0.2, rel=0.08)
+
+
+def test_those_who_rest_slow_nobody_down() -> None:
+    placement = Placement(NODES, 5, None)
+    assert Pace(cluster(), placement, 0, busy=(0, 2, 4)).stretch(2.0, 0.0) == 2.0
+    assert Pace(cluster(), placement, 2, busy=(2, 3)).stretch(2.0, 0.0) == 3.0
 
 
 @given(st.integers(0, 4), st.integers(0, 100))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anabranch.comm import Account, Ledger, Price, SimulatedCommunicator, SimulatedWorld, Span, Transfer
-from anabranch.errors import PeerLost, ReceiveTimeout
+from anabranch.errors import PeerLost, ReceiveTimeout, Unsupported
 
 
 class TwoSeconds:
@@ -23,6 +23,9 @@ class TwoSeconds:
 
     def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
         return Transfer(now + 1, now + 3)
+
+    def same_node(self, one: int, other: int) -> bool:
+        return one == other
 
 
 def books(program: object, size: int = 2, spans: int = 100) -> SimulatedWorld:
@@ -81,6 +84,73 @@ def test_a_window_queues_and_works() -> None:
     first, second = books(program).ledger.accounts()
     assert first == Account(10, 0, 2, 8, 28)  # open 2 s, twice 1 s in the queue and 2 s of work, close 2 s
     assert second == Account(10, 0, 6, 4, 28)  # what the other got, this one sent
+
+
+def test_what_stays_with_its_rank_is_not_sent() -> None:
+    def program(comm: SimulatedCommunicator) -> None:
+        with comm.window(torch.zeros(2)) as window:
+            if comm.rank == 0:
+                window.accumulate(0, torch.ones(2))
+                window.get_accumulate(0, torch.ones(2), torch.zeros(2))
+                window.get(0, torch.ones(2))
+
+    assert [account.sent for account in books(program).ledger.accounts()] == [20.0, 20.0]  # to open and to close
+
+
+class OneNode(TwoSeconds):
+    def links(self) -> "OneNode":
+        return self
+
+    def same_node(self, one: int, other: int) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(("costs", "clock"), [(TwoSeconds(), 2 + 4 + 2), (OneNode(), 2 + 3 + 4 + 2)])
+def test_inside_a_node_the_caller_copies(costs: TwoSeconds, clock: float) -> None:
+    """3 s under way, beside 4 s of computing; 2 s to open and 2 s to close."""
+
+    def program(comm: SimulatedCommunicator) -> Account:
+        with comm.window(torch.zeros(2)) as window:
+            if comm.rank == 0:
+                getting = window.start_get(1, torch.zeros(2))
+                comm.elapse(4)
+                getting.wait()
+        return comm.accounts()[0]
+
+    account = SimulatedWorld(2, costs).run(program)[0]
+    assert (account.clock, account.computing) == (clock, 4)
+
+
+def test_memory_is_shared_on_one_node() -> None:
+    def program(comm: SimulatedCommunicator) -> None:
+        with comm.shared(torch.zeros(2)) as memory:
+            memory[comm.rank] = 1
+
+    SimulatedWorld(2, OneNode()).run(program)
+    with pytest.raises(Unsupported, match="the 2 ranks on one node, for nodes share no memory"):
+        SimulatedWorld(2, TwoSeconds()).run(program)
+
+
+def test_the_largest_record_has_the_price() -> None:
+    class Bytes(TwoSeconds):
+        def links(self) -> "Bytes":
+            return self
+
+        def collective(self, operation: str, size: int, ranks: Sequence[int], now: float) -> Price:
+            return Price(float(size))
+
+    def spent(late: int) -> float:
+        """Where the rank `late` comes last."""
+
+        def program(comm: SimulatedCommunicator) -> None:
+            comm.elapse(float(comm.rank == late))
+            comm.gather("x" * (1000 * comm.rank))
+
+        world = SimulatedWorld(2, Bytes())
+        world.run(program)
+        return world.ledger.accounts()[0].clock
+
+    assert spent(0) == spent(1) > 1000
 
 
 def test_a_timeout_and_a_loss_are_waiting() -> None:

@@ -97,6 +97,9 @@ class SlowLink:
     def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
         return Transfer(now, now + 1.0 + size)
 
+    def same_node(self, one: int, other: int) -> bool:
+        return one == other
+
 
 def test_costs_are_charged() -> None:
     def program(comm: SimulatedCommunicator) -> list[float]:

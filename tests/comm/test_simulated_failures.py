@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from anabranch.comm import RankDied, SimulatedCommunicator, SimulatedWorld
+from anabranch.comm.failures import Fate
 from anabranch.errors import PeerLost
 
 
@@ -108,6 +109,19 @@ def test_a_death_during_shrink() -> None:
         return comm.shrink().size
 
     assert SimulatedWorld(4).run(lambda comm: program(comm)) == [None, 2, 2, None]
+
+
+def test_shrink_is_not_over_before_the_death_that_ends_its_wait() -> None:
+    """Rank 1 stops at 1 s, which is known at 5 s; until then the others wait for it."""
+
+    def program(comm: SimulatedCommunicator) -> float:
+        comm.elapse(2.0 if comm.rank == 1 else 0.5)
+        assert comm.shrink().size == 2
+        return comm.clock()
+
+    world = SimulatedWorld(3, fates={1: Fate(1.0, 5.0)})
+    assert world.run(program) == [5.0, None, 5.0]
+    assert [account.waiting for account in world.ledger.accounts()] == [4.5, 0.0, 4.5]
 
 
 def test_shrink_frees_a_survivor_that_waits_for_a_survivor() -> None:

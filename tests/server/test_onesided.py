@@ -28,6 +28,9 @@ class Slow(ZeroCosts):
     def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
         return Transfer(now, now + (self.seconds[source] if operation == self.operation else 0.0))
 
+    def same_node(self, one: int, other: int) -> bool:
+        return False
+
 
 def fetched(way: OneSided) -> tuple[Tensor, list[int]]:
     out = torch.zeros(P)

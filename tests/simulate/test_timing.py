@@ -62,6 +62,12 @@ def learnt(one: Config, folder: Path, cluster: Cluster = CLUSTER) -> tuple[list[
     return summary["tasks"], world.ledger.accounts()
 
 
+def test_what_needs_one_memory_needs_one_node() -> None:
+    make_stage(config(2, strategy="hogwild"), dataset(), CLUSTER, None)
+    with pytest.raises(UsageError, match="share one memory, but lie on 3 nodes of disturbed: take fewer"):
+        make_stage(config(5, strategy="hogwild"), dataset(), CLUSTER, None)
+
+
 @pytest.mark.parametrize(
     "parallel",
     [
@@ -86,8 +92,9 @@ def learnt(one: Config, folder: Path, cluster: Cluster = CLUSTER) -> tuple[list[
 @pytest.mark.parametrize("workers", [1, 5])
 def test_it_is_the_time_of_the_run_with_the_mathematics(workers: int, parallel: dict[str, Any], tmp_path: Path) -> None:
     one = config(workers, **parallel)
-    tasks, accounts = timed(one)
-    full, books = learnt(one, tmp_path / "run")
+    cluster = dataclasses.replace(CLUSTER, nodes=Nodes(1, 5)) if parallel["strategy"] == "hogwild" else CLUSTER
+    tasks, accounts = timed(one, cluster)
+    full, books = learnt(one, tmp_path / "run", cluster)
     assert accounts == books
     for task, other in zip(tasks, full, strict=True):
         assert {key: other[key] for key in task} == task

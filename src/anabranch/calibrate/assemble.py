@@ -6,7 +6,7 @@ from typing import Any
 
 from anabranch.calibrate.findings import Findings
 from anabranch.calibrate.fit import Fit
-from anabranch.cluster import Cluster, Network, Nodes
+from anabranch.cluster import Cluster, Link, Network, Nodes
 from anabranch.cluster.tables import tables
 from anabranch.cluster.toml import from_tables
 
@@ -30,12 +30,12 @@ def cluster(name: str, about: str, computing: Computing, found: Sequence[Finding
     """The cluster that was measured; what was not (all links, where there was no MPI) is as `like` has it."""
     found = sorted(found, key=lambda each: each.ranks)
     slowdowns = {1: 1.0} | {each.most: max(1.0, each.slowdown) for each in found if each.most > 1}
-    latencies = [each.interface_latency for each in found] or [like.network.interface_latency]
+    call = min([each.interface_latency for each in found] or [like.network.interface_latency])
     network = Network(
-        inside=next((each.inside for each in found if each.inside), like.network.inside),
-        between=next((each.between for each in found if each.between), None),
+        inside=next((_beside(call, each.inside) for each in found if each.inside), like.network.inside),
+        between=next((_beside(call, each.between) for each in found if each.between), None),
         add_bandwidth=computing.add_bandwidth,
-        interface_latency=min(latencies),
+        interface_latency=call,
     )
     nodes = Nodes(
         max([1, *(each.nodes for each in found)]),
@@ -46,6 +46,11 @@ def cluster(name: str, about: str, computing: Computing, found: Sequence[Finding
     measured = tuple(table for each in found for table in each.measured)
     whole = Cluster(name, nodes, network, computing.fit.speeds, about, measured=measured)
     return from_tables(rounded(tables(whole)), name)
+
+
+def _beside(call: float, link: Link) -> Link:
+    """The link itself: the messages by which it was measured were calls, too, for which a cluster charges apart."""
+    return Link(max(0.0, link.latency - call), link.bandwidth)
 
 
 def rounded(value: Any) -> Any:

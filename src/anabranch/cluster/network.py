@@ -74,19 +74,24 @@ class NetworkLinks:
     def __init__(self, costs: NetworkCosts) -> None:
         self._costs = costs
         self._call = costs.cluster.network.interface_latency
-        self._shapes = Shapes(costs.placement.node)
-        self._traffic = Traffic(costs.cluster.network, costs.placement.node)
+        self._node = costs.placement.node
+        self._shapes = Shapes(self._node)
+        self._traffic = Traffic(costs.cluster.network, self._node)
         self._losses = Pending(costs.losses)
 
     def collective(self, operation: str, size: int, ranks: Sequence[int], now: float) -> Price:
         """The price of `operation` for the group `ranks`, with the losses of its members that are due."""
         known = self._costs.price(operation, size, self._shapes.find(ranks))
-        lost = self._losses.strike(ranks, now)
+        lost = self._losses.strike(ranks, now) if len(ranks) > 1 else 0.0
         return known._replace(seconds=known.seconds + lost) if lost else known
+
+    def same_node(self, one: int, other: int) -> bool:
+        """As they were placed."""
+        return self._node(one) == self._node(other)
 
     def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:
         """Carry `size` bytes. A lost message leaves its sender as late as it is sent again."""
-        ready = now + self._call + self._losses.strike((source,), now)
+        ready = now + self._call + (self._losses.strike((source,), now) if source != to else 0.0)
         if operation == "send":
             return self._traffic.message(size, source, to, now, ready)
         return self._traffic.one_sided(operation, size, source, to, now, ready)

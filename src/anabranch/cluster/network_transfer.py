@@ -43,7 +43,7 @@ class Traffic:
     def message(self, size: int, source: int, to: int, now: float, ready: float) -> Transfer:
         """From `source`, which asked at `now` and has the first byte at its card at `ready`, to the memory of `to`."""
         leg = self._carry(size, source, to, now, ready)
-        return _transfer(now, leg.sent - ready, leg.end)
+        return _transfer(now, leg.queued, leg.end)
 
     def one_sided(self, operation: str, size: int, caller: int, owner: int, now: float, ready: float) -> Transfer:
         """The owner's memory serves one operation at a time, each until its last byte is read, or written and added."""

@@ -1,6 +1,7 @@
 """How fast one worker computes: its node's load, its own factors, chance, and slow spells."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,13 +20,16 @@ class Pace:
 
     Args:
         cluster: whose laws disturb it.
-        placement: who shares its node.
+        placement: who sits where.
         rank: which worker.
+        busy: ranks that compute at the same time, of which those on its node slow it down; all unless given.
     """
 
-    def __init__(self, cluster: Cluster, placement: Placement, rank: int) -> None:
-        laws = [law for law in cluster.stragglers if law.concerns(rank, placement.node(rank))]
-        self._constant = slowdown(cluster.nodes, placement.on_node(rank)) * math.prod(law.factor for law in laws)
+    def __init__(self, cluster: Cluster, placement: Placement, rank: int, busy: Sequence[int] | None = None) -> None:
+        node = placement.node(rank)
+        beside = placement.on_node(rank) if busy is None else sum(placement.node(other) == node for other in busy)
+        laws = [law for law in cluster.stragglers if law.concerns(rank, node)]
+        self._constant = slowdown(cluster.nodes, beside) * math.prod(law.factor for law in laws)
         # Log-normal factors multiply to one whose logarithm has the sum of their variances.
         self._sigma = math.sqrt(sum(law.sigma**2 for law in laws))
         self._pauses = [law for law in laws if law.law == "pauses"]
@@ -66,11 +70,9 @@ class Pace:
         raise AssertionError("time has no end")
 
     def _through_pauses(self, seconds: float, now: float, number: int, law: Straggling) -> float:
-        """The worker stands still where a pause begins on the way; one that began while it waited has cost nothing."""
-        while self._next[number] < now:
-            self._next[number] += law.seconds + self._gap(law)
-        while self._next[number] < now + seconds:
-            seconds += law.seconds
+        """The worker stands still in every pause on the way, and in what is left of one that began while it waited."""
+        while (begin := self._next[number]) < now + seconds:
+            seconds += max(0.0, begin + law.seconds - max(begin, now))
             self._next[number] += law.seconds + self._gap(law)
         return seconds
 

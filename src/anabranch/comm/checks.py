@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from anabranch.comm.base import Op
-from anabranch.errors import CommunicationError, UsageError
+from anabranch.errors import CommunicationError, Unsupported, UsageError
 
 OPS = ("sum", "mean", "max", "min")
 REDUCIBLE = frozenset(
@@ -127,6 +127,14 @@ def check_window(local: Tensor) -> None:
         raise UsageError(
             f"window cannot hold {dtype_name(local)}, which MPI cannot add: use float32, float64, int32 or int64."
         )
+
+
+def not_on_one_node(size: int) -> Unsupported:
+    """The error for memory that `size` ranks on several nodes were to share."""
+    return Unsupported(
+        f"shared needs the {size} ranks on one node, for nodes share no memory: "
+        "use a strategy that sends messages, or fewer ranks, on one node."
+    )
 
 
 def check_shared(local: Tensor) -> None:

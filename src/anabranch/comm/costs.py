@@ -36,6 +36,10 @@ class Links(Protocol):
         """
         ...
 
+    def same_node(self, one: int, other: int) -> bool:
+        """Whether these world ranks reach each other's memory by themselves, without a network."""
+        ...
+
 
 class Costs(Protocol):
     """The price list of a simulated world."""
@@ -59,3 +63,7 @@ class ZeroCosts:
     def transfer(self, operation: str, size: int, source: int, to: int, now: float) -> Transfer:  # noqa: ARG002
         """0 seconds."""
         return Transfer(now, now)
+
+    def same_node(self, one: int, other: int) -> bool:  # noqa: ARG002
+        """There is one node."""
+        return True

@@ -82,6 +82,7 @@ class Meeting(PeerWait):
         self.number = number
         self.payloads: dict[int, Any] = {}
         self.latest = (0.0, 0)
+        self.size = 0
         self.result: Any = None
         self.price = Price(0.0)
         self.over = False
@@ -113,7 +114,7 @@ def meet(
     """Bring `payload` to collective call `number`, wait for all members, and return what `combine` made of them.
 
     `combine` gets all payloads in rank order, once; its result goes to all ranks, and none may change it. `size`, in
-    bytes, is what the operation moves a rank.
+    bytes, is what the operation moves for this rank; the largest has the price.
 
     Raises:
         CommunicationError: another rank's collective call `number` is another one.
@@ -122,8 +123,9 @@ def meet(
     if lost := group.lost():
         raise PeerLost(lost)
     meeting = _join(group.meetings.get(("all", number)) or Meeting(group, call, number), "all", rank, call, payload)
+    meeting.size = max(meeting.size, size)
     if len(meeting.payloads) == group.size:
-        _conclude(meeting, "all", combine, size)
+        _conclude(meeting, "all", combine)
     _wait(meeting, group.strand(rank))
     result: R = meeting.result
     return result
@@ -134,10 +136,12 @@ def meet_survivors(group: Group, rank: int, call: Call, number: int, combine: Ca
     found = group.meetings.get(("alive", number))
     meeting = found if isinstance(found, SurvivorMeeting) else SurvivorMeeting(group, call, number)
     _join(meeting, "alive", rank, call, rank)
+    strand = group.strand(rank)
     while not meeting.over:
         if meeting.all_came():
-            _conclude(meeting, "alive", combine, 0)
-        _wait(meeting, group.strand(rank))
+            meeting.latest = max(meeting.latest, (strand.clock, strand.turn))  # a death may have been what was awaited
+            _conclude(meeting, "alive", combine)
+        _wait(meeting, strand)
     result: R = meeting.result
     return result
 
@@ -199,7 +203,7 @@ def _wait(meeting: Meeting, strand: Strand) -> None:
             ledger.sent(strand.rank, meeting.price.sent)
 
 
-def _conclude(meeting: Meeting, kind: str, combine: Callable[[list[Any]], R], size: int) -> None:
+def _conclude(meeting: Meeting, kind: str, combine: Callable[[list[Any]], R]) -> None:
     group = meeting.group
     del group.meetings[kind, meeting.number]
     came = sorted(meeting.payloads)
@@ -207,7 +211,7 @@ def _conclude(meeting: Meeting, kind: str, combine: Callable[[list[Any]], R], si
     meeting.over = True
     members = group.members if len(came) == group.size else [group.members[rank] for rank in came]
     clock, turn = meeting.latest
-    meeting.price = group.links.collective(meeting.call.name, size, members, clock)
+    meeting.price = group.links.collective(meeting.call.name, meeting.size, members, clock)
     cost = meeting.price.seconds
     for world_rank in members:
         # One place in time for all: they leave together and in rank order, whoever came last.

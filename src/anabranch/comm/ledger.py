@@ -39,7 +39,7 @@ class Ledger:
 
     Attributes:
         spans: in the order in which they ended; complete unless `cut`.
-        cut: the time from which on no spans were kept, for there were too many; infinite where all were.
+        cut: the time before which all spans began that were kept, for there were too many; infinite where all were.
     """
 
     def __init__(self, size: int, spans: int = 0, start: Sequence[Account] = ()) -> None:
@@ -59,7 +59,7 @@ class Ledger:
             return
         self._sums[kind][rank] += end - begin
         self._clocks[rank] = end
-        if self._most:
+        if self._most and begin < self.cut:
             self._keep(Span(rank, kind, name, begin, end))
 
     def sent(self, rank: int, size: float) -> None:
@@ -94,5 +94,5 @@ class Ledger:
         if before:
             self.spans.append(before)
         self._open[span.rank] = span
-        if len(self.spans) >= self._most:
-            self._most, self.cut = 0, span.begin
+        if len(self.spans) >= self._most and self.cut == math.inf:
+            self.cut = span.begin

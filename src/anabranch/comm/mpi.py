@@ -158,10 +158,7 @@ class MpiCommunicator:
         """
         checks.check_shared(local)
         if Feature.SHARED not in self.provides:
-            raise Unsupported(
-                f"shared needs the {self.size} ranks on one node, for nodes share no memory: "
-                "use a strategy that sends messages, or launch on one node."
-            )
+            raise checks.not_on_one_node(self.size)
         try:
             with open_shared(self._comm, local) as memory:
                 yield memory

@@ -125,6 +125,11 @@ class SimulatedCommunicator:
         """This rank among all of the world."""
         return self._strand.rank
 
+    @property
+    def members(self) -> tuple[int, ...]:
+        """All ranks of this communicator, among all of the world."""
+        return self._group.members
+
     @cached_property
     def offstage(self) -> "SimulatedCommunicator":
         """The same ranks, for what does not belong to the algorithm, such as checkpoints: it takes no virtual time."""
@@ -231,8 +236,15 @@ class SimulatedCommunicator:
 
     @contextmanager
     def shared(self, local: Tensor) -> Iterator[Tensor]:
-        """Memory [n] that all ranks read and write as their own. Collective to open and to close."""
+        """Memory [n] that all ranks read and write as their own. Collective to open and to close.
+
+        Raises:
+            Unsupported: the ranks lie on several nodes.
+        """
         checks.check_shared(local)
+        near, members = self._group.links.same_node, self._group.members
+        if not all(near(members[0], member) for member in members):
+            raise checks.not_on_one_node(self.size)
         yield self._meet(_call("shared", local), local, lambda rows: rows[0].clone(), local.nbytes)
         self._meet(Call("shared memory's close"), None, lambda _: None)
 

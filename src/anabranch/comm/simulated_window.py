@@ -78,12 +78,12 @@ class SimulatedWindow:
         part.add_(x.view(-1))
 
     def start_get(self, owner: int, out: Tensor, start: int = 0) -> Request:
-        """As `get`, which goes on while this rank computes."""
+        """As `get`, which goes on while this rank computes; inside a node it is this rank that copies."""
         part = self._part("get", owner, out, start)
         return self._start("get", owner, out.nbytes, lambda: _copy(part, out))
 
     def start_accumulate(self, owner: int, x: Tensor, start: int = 0) -> Request:
-        """As `accumulate`, which goes on while this rank computes."""
+        """As `accumulate`, which goes on while this rank computes; inside a node it is this rank that adds."""
         part = self._part("accumulate", owner, x, start)
         return self._start("accumulate", owner, x.nbytes, lambda: _add(x, part))
 
@@ -113,17 +113,21 @@ class SimulatedWindow:
         self._check_alive(owner)
 
     def _start(self, operation: str, owner: int, size: int, deed: Deed) -> "_Started":
+        group, asked = self._group, self._strand.clock
         begin, end = self._transfer(operation, owner, size)
         self._memories.plan(end, deed)
+        if end > asked and group.links.same_node(self._strand.rank, group.members[owner]):
+            self._stand(operation, asked, begin, end)
         return _Started(self, operation, owner, begin, end)
 
     def _transfer(self, operation: str, owner: int, size: int) -> tuple[float, float]:
         group, rank = self._group, self._strand.rank
         begin, end = group.links.transfer(operation, size, rank, group.members[owner], self._strand.clock)
-        if operation != "get":
+        target = group.members[owner]
+        if operation != "get" and target != rank:
             group.ledger.sent(rank, size)
-        if operation in ("get", "get_accumulate"):
-            group.ledger.sent(group.members[owner], size)
+        if operation in ("get", "get_accumulate") and target != rank:
+            group.ledger.sent(target, size)
         return begin, end
 
     def _stand(self, operation: str, asked: float, begin: float, end: float) -> None:

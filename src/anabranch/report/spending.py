@@ -59,7 +59,7 @@ def share_chart(rows: Sequence[Json]) -> Chart:
     """What the simulated workers' time went to, for each number of workers."""
     places = [str(row["workers"]) for row in rows]
     series = [Series(kind, places, [round(100 * (row[kind] or 0.0), 1) for row in rows]) for kind in KINDS]
-    note = "Of all ranks together. Waiting is for others who are not there yet, communicating for bytes under way."
+    note = "Of all workers together. Waiting is for others or in a queue, communicating for bytes under way."
     axes = Axis("workers"), Axis("share of the time, %", from_zero=True)
     return bars("shares", "What the workers' time went to", note, series, *axes, stacked=True)
 

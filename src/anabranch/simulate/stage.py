@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from zlib import crc32
 
 from anabranch.cluster import Cluster, Load, NetworkCosts, Pace, Placement, fates, losses, step_seconds, update_seconds
 from anabranch.comm.base import Communicator
@@ -10,6 +11,7 @@ from anabranch.comm.ledger import Account
 from anabranch.comm.simulated import SimulatedCommunicator, SimulatedWorld
 from anabranch.errors import UsageError
 from anabranch.objectives import Objective, Precision
+from anabranch.seeding import derive_seed
 from anabranch.simulate.charged import Charged, Seconds, Update
 
 
@@ -24,6 +26,7 @@ class Stage:
         loads: what a step asks of a core, by the name of the task.
         precision: of the arithmetic.
         servers: ranks that serve parameters; they come first, and take a core each.
+        seed: of the run.
     """
 
     cluster: Cluster
@@ -32,6 +35,7 @@ class Stage:
     loads: Mapping[str, Load]
     precision: Precision
     servers: int = 0
+    seed: int = 0
 
     @property
     def ranks(self) -> int:
@@ -55,7 +59,8 @@ class Stage:
         """`objective` of the task so named, charged to the clock of this worker."""
         if not isinstance(comm, SimulatedCommunicator):
             raise UsageError(f"{type(comm).__name__} has no virtual clock to charge: run in a SimulatedWorld.")
-        pace = Pace(self.cluster, self.placement, comm.world_rank)
+        pace = Pace(self.cluster, self.placement, comm.world_rank, comm.members)
+        pace.start(derive_seed(self.seed, crc32(name.encode())), comm.clock())  # for servers, which begin no epoch
         return Charged(objective, comm, pace, self.seconds(name), self.update(name))
 
     def seconds(self, name: str) -> Seconds:

@@ -54,6 +54,7 @@ class Entry:
         plain: whether momentum is 0 unless given: as in its paper, and since asynchrony acts like momentum.
         ruled: whether it has an update rule, and so a learning rate: a line search has none.
         counted: whether a step is known to be one gradient, whose matrix products are the limit of its speed.
+        one_node: whether its workers need a memory that they share.
     """
 
     make: Callable[..., Strategy]
@@ -62,6 +63,7 @@ class Entry:
     plain: bool = False
     ruled: bool = True
     counted: bool = True
+    one_node: bool = False
 
 
 _BMUF = {"every": "every", "outer_learning_rate": "block_learning_rate", "outer_momentum": "block_momentum"}
@@ -87,7 +89,7 @@ CATALOGUE: dict[str, Entry] = {
     "easgd-sync": Entry(ElasticSync, _ELASTIC),
     "fetch-add": Entry(FetchAdd, _HOSTED, hosted=True, plain=True),
     "fetch-put": Entry(FetchPut, _HOSTED, hosted=True, plain=True),
-    "hogwild": Entry(Hogwild, {}, plain=True),
+    "hogwild": Entry(Hogwild, {}, plain=True, one_node=True),
     "post-local": Entry(PostLocal, {"every": "every", "local_after": "local_after"}),
     "sampled-averaging": Entry(_sampled_averaging, _SAMPLED, plain=True, ruled=False, counted=False),
 }
