@@ -8,7 +8,7 @@ import anabranch
 ROOT = Path(anabranch.__file__).parent
 LEVELS = [
     {"errors", "types", "seeding", "kernels", "wording"},
-    {"data", "models", "comm", "optim", "files", "imports", "signals", "tensorfile"},
+    {"data", "models", "comm", "optim", "files", "imports", "lasting", "signals", "tensorfile"},
     {"objectives", "server"},
     {"cluster", "strategies"},
     {"evaluate", "limit", "mosaic", "pretrain", "sampling", "testing"},

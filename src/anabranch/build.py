@@ -19,6 +19,7 @@ from anabranch.seeding import derive_seed, generator
 from anabranch.types import Batch
 
 KINDS = ("dbn", "mlp")
+_MOST_UNITS = 999_999_999
 _STREAM, _HEAD = int.from_bytes(b"model"), int.from_bytes(b"head")
 Build = Callable[[ModelOptions, Dataset, int, torch.dtype], nn.Module]
 """What makes each rank's model, as `build_model` does."""
@@ -100,8 +101,10 @@ def with_classes(dbn: DBN, classes: int, dropout: float, seed: int) -> nn.Sequen
 
 def _sizes(model: str, text: str) -> list[int]:
     parts = text.split("-")
-    if not all(part.isascii() and part.isdigit() and int(part) > 0 for part in parts) or len(parts) < 2:
+    if not all(part.isascii() and part.isdigit() and part.strip("0") for part in parts) or len(parts) < 2:
         raise UsageError(f"'{model}' is no list of layer sizes: write two or more, as in dbn:784-500-500-2000.")
+    if max(map(len, parts)) > len(str(_MOST_UNITS)):
+        raise UsageError(f"'{model}' has a layer of more than {_MOST_UNITS:,} units: no machine has room for it.")
     return [int(part) for part in parts]
 
 
@@ -135,7 +138,7 @@ def _call(path: str) -> nn.Module:
     function = imported(path, _NAMED)
     try:
         network = function()
-    except Exception as error:  # a user's code may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything
         raise raised(f"{path}()", error) from error
     if not isinstance(network, nn.Module):
         raise UsageError(f"{path} returned {type(network).__name__}: it must return a torch.nn.Module.")

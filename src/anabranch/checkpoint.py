@@ -132,7 +132,8 @@ def load_world(folder: Path) -> list[Account]:
 
 def numbered(folder: Path) -> list[Path]:
     """The complete checkpoints in `folder`, oldest first."""
-    return sorted(path for path in folder.glob("[0-9]*") if path.is_dir()) if folder.is_dir() else []
+    found = folder.glob("[0-9]*") if folder.is_dir() else []  # somebody's copy, such as "000007 old", is none of ours
+    return sorted(path for path in found if path.name.isdecimal() and path.is_dir())
 
 
 def _write(path: Path, content: bytes) -> str:

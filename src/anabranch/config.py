@@ -271,7 +271,7 @@ def read_toml(path: Path, base: Config) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise UsageError(f"cannot read the configuration {path}: {reason}.") from error
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # which is what tomllib's own are, and Python's of endless numbers
         raise UsageError(f"{path} is not valid TOML: {error}.") from error
     return updated(base, tables, str(path))
 
@@ -311,4 +311,6 @@ def _updated_group(group: Any, table: dict[str, Any], source: str) -> Any:
             check_type(value, hints[name])
         except TypeCheckError as error:
             raise UsageError(f"{source}: {name} = {value!r} does not fit: {error}.") from error
+        if isinstance(value, bool) and hints[name] is not bool:  # to Python a bool is an int
+            raise UsageError(f"{source}: {name} = {value!r} does not fit: it is no yes or no.")
     return dataclasses.replace(group, **table)

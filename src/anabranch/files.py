@@ -11,11 +11,15 @@ from anabranch.errors import StorageError
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file atomically.
+    """Write a whole file atomically; into what is there and no file, such as a pipe or a device, directly.
 
     Raises:
         StorageError: the disk is full, or the place is not writable; the old file, if any, is untouched.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        _write_into(path, content)
+        return
+    path = path.resolve()  # of a link, what it leads to is replaced, and not the link
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as file:
@@ -27,6 +31,14 @@ def write_bytes(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             partial.unlink()
+        raise storage_error(path, error) from error
+
+
+def _write_into(path: Path, content: bytes) -> None:
+    try:
+        with path.open("wb") as file:
+            file.write(content)
+    except OSError as error:
         raise storage_error(path, error) from error
 
 

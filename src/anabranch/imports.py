@@ -39,7 +39,7 @@ def imported(path: str, named: Named) -> Callable[..., Any]:
         module = importlib.import_module(module_name)
     except ImportError as error:
         raise UsageError(f"cannot import '{module_name}' for {named.option} ({error}): {named.instead}") from error
-    except Exception as error:  # a user's code may raise anything
+    except (Exception, SystemExit) as error:  # a user's code may raise anything, and a script ends itself
         raise raised(f"importing '{module_name}' for {named.option}", error) from error
     found: Callable[..., Any] | None = getattr(module, name, None)
     if not callable(found):
@@ -53,7 +53,7 @@ def is_path(text: str) -> bool:
     return bool(module) and name.partition(".")[0].isidentifier()
 
 
-def raised(what: str, error: Exception) -> UsageError:
+def raised(what: str, error: Exception | SystemExit) -> UsageError:
     """The sentence for an exception that a user's own code has raised."""
     frame = traceback.extract_tb(error.__traceback__)[-1]
     text = (str(error).strip().splitlines() or ["no message"])[0]

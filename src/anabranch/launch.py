@@ -28,6 +28,7 @@ ENDING_SECONDS = 15.0  # for mpirun to end after that
 FOLDER = ".folder"  # of the file beside that report which names the run's folder
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+NOTHING_KEPT = "stopped at once; nothing was written."
 AT_ONCE = "stopped at once; --resume goes on from the last checkpoint."
 
 WORTH_THREADS = 10_000_000  # parameters times batch size, from where several threads pay
@@ -65,11 +66,11 @@ def useful_threads(parameters: int, batch: int, cores: int) -> int:
     return cores if parameters * batch >= WORTH_THREADS else 1
 
 
-def run_mpirun(ranks: int, arguments: Sequence[str], *, surviving: bool = False) -> int:
+def run_mpirun(ranks: int, arguments: Sequence[str], *, surviving: bool = False, at_once: str = AT_ONCE) -> int:
     """Run `python -m anabranch ARGUMENTS` on `ranks` ranks of this machine (or allocation); return the exit code.
 
     With `surviving` MPI is told to go on after the death of a rank. A Ctrl-C reaches the ranks as SIGUSR1, for mpirun
-    would kill them at once; a second one kills them.
+    would kill them at once; a second one kills them; `at_once` is said where nothing was saved.
 
     Raises:
         UsageError: no mpirun is found.
@@ -93,7 +94,7 @@ def run_mpirun(ranks: int, arguments: Sequence[str], *, surviving: bool = False)
             "anabranch",
             *arguments,
         ]
-        return _reported(report, supervise(command, environment, report))
+        return _reported(report, supervise(command, environment, report), at_once)
 
 
 def find_mpirun() -> str:
@@ -212,7 +213,7 @@ def _pass_stderr(stream: IO[bytes] | None, remarks: list[str]) -> None:
             sys.stderr.flush()
 
 
-def _reported(report: Path, ending: Ending) -> int:
+def _reported(report: Path, ending: Ending, at_once: str) -> int:
     """The exit code, after the sentence of the rank that failed, if one did."""
     if report.exists():
         first, _, sentence = report.read_text(encoding="utf-8").partition("\n")
@@ -220,7 +221,7 @@ def _reported(report: Path, ending: Ending) -> int:
             print(sentence, file=sys.stderr)
         return int(first)
     if ending.code and ending.signals:
-        raise Interrupted(signal.SIGINT, AT_ONCE)
+        raise Interrupted(signal.SIGINT, at_once)
     if ending.code:
         sys.stderr.write(ending.remarks)
         place = report.with_suffix(FOLDER)

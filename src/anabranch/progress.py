@@ -1,7 +1,6 @@
 """What a person sees while a run goes: a bar a task on a terminal, plain lines elsewhere. Rank 0 alone shows it."""
 
 import os
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol, TypeVar
@@ -10,6 +9,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from anabranch.lasting import lasting_stdout
 from anabranch.launch import TERMINAL, started_ranks
 from anabranch.rankview import rank_lines
 from anabranch.strategies import EpochReport, Throughput
@@ -225,7 +225,8 @@ def make_display() -> Display:
     Under mpirun every rank sees a terminal of mpirun's making; there the launcher says whether a real one is behind it.
     """
     width = os.environ.get(TERMINAL)
+    stream = lasting_stdout()
     if width and width.isdigit():
-        return Bars(Console(force_terminal=True, width=int(width)))
-    console = Console()
-    return Bars(console) if sys.stdout.isatty() and not started_ranks() else Plain(console)
+        return Bars(Console(file=stream, force_terminal=True, width=int(width)))
+    console = Console(file=stream)
+    return Bars(console) if stream.isatty() and not started_ranks() else Plain(console)

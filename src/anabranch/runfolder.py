@@ -97,6 +97,15 @@ class RunFolder:
         make_folder(self.path)
         write_text(self.config, tomli_w.dumps(tables(config)))
 
+    def check_no_run(self) -> None:
+        """Refuse a folder in which a run of `anabranch train` is, for something else.
+
+        Raises:
+            UsageError: there is one.
+        """
+        if self.config.exists():
+            raise UsageError(f"{self.path} holds a run of anabranch train: give another --out.")
+
     @contextmanager
     def held(self) -> Iterator[None]:
         """Keep other processes from training here. The system lets go when this process dies, however it does.
@@ -174,9 +183,10 @@ class RunFolder:
         """The summary of a finished run, or None."""
         try:
             content: dict[str, Any] = json.loads(self.summary.read_text(encoding="utf-8"))
+            content["tasks"], content["test_error"], content["seconds"]
         except FileNotFoundError:
             return None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise CheckpointError(f"{self.summary} cannot be read: delete it to compute it anew.") from error
         return content
 

@@ -26,6 +26,7 @@ from anabranch.strategies import Staged, as_it_is
 from anabranch.trainer import COMMON, Parts, Trainer, check
 from anabranch.wording import counted
 
+MOST_THREADS = 1024  # with thousands the system refuses them, and the process dies without a word
 PATIENCE = 2.5  # seconds of getting ready after which a word is due
 
 
@@ -43,6 +44,8 @@ def with_world(config: Config, started: int) -> Config:
         raise UsageError(f"--checkpoint-seconds must be 0 or more, not {config.run.checkpoint_seconds}.")
     if threads is not None and threads < 1:
         raise UsageError(f"a process needs at least one thread, not {threads}: use --threads 1 or more.")
+    if threads is not None and threads > MOST_THREADS:
+        raise UsageError(f"{threads} threads are more than any processor runs: use --threads {MOST_THREADS} or fewer.")
     if world == "auto":
         world = "mpi" if started else "single" if ranks(config) == 1 else "simulated"
     if world == "single" and ranks(config) > 1:

@@ -304,7 +304,7 @@ def test_divergence(options: list[str], where: str, tmp_path: Path, data: str, c
     assert said.startswith(("the loss became ", "the weights became infinite or NaN"))
     assert where in said
     assert "use a lower learning rate (try " in said
-    assert said.endswith("the last good checkpoint is kept.")
+    assert said.endswith("checkpoints from before are kept.")
     assert not (tmp_path / "run" / "summary.json").exists()
     found = load_newest(tmp_path / "run" / "checkpoints", 0)
     assert "fine-tuning" not in where or (found is not None and found.progress.running["task"] == "layer 2 (8-6)")

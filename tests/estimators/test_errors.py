@@ -90,6 +90,10 @@ def test_labels_that_are_no_class() -> None:
         clone(MLP).partial_fit(CLOUDS, NAMES)
     with pytest.raises(ValueError, match=r"label 'cat', which is none of the classes \['ape', 'bear'\]"):
         clone(MLP).partial_fit(CLOUDS, NAMES, classes=["ape", "bear"])
+    begun = clone(MLP).partial_fit(CLOUDS, NAMES, classes=np.unique(NAMES))
+    begun.partial_fit(CLOUDS, NAMES, classes=list(reversed(np.unique(NAMES))))
+    with pytest.raises(ValueError, match=r"partial_fit was begun with other classes, \['ape', 'bear', 'cat'\]"):
+        begun.partial_fit(CLOUDS, NAMES, classes=[*np.unique(NAMES), "dog"])
 
 
 @pytest.mark.parametrize("method", ["transform", "gibbs", "score_samples", "free_energy"])

@@ -25,7 +25,7 @@ from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.errors import UsageError
 from anabranch.files import make_folder, write_text
-from anabranch.launch import cores, find_mpirun, own_rank, run_mpirun, started_ranks
+from anabranch.launch import NOTHING_KEPT, cores, find_mpirun, own_rank, run_mpirun, started_ranks
 from anabranch.objectives import Precision
 from anabranch.progress import Silence, make_display
 from anabranch.session import make_ready
@@ -90,6 +90,10 @@ def _checked(options: CalibrateArguments) -> list[int]:
         UsageError: they cannot be, or the file cannot be written.
     """
     path, started = Path(options.out), started_ranks()
+    if not path.name:
+        raise UsageError(f"--out '{options.out}' names no file: name one that ends in .toml.")
+    if options.findings is not None and not started:
+        raise UsageError("--findings is for ranks that were started: leave it out, or start them with mpirun or srun.")
     if path.suffix != ".toml":
         raise UsageError(f"a cluster file ends in .toml, which {path} does not: use --out {path.with_suffix('.toml')}.")
     if started and options.ranks is not None:
@@ -128,7 +132,7 @@ def _alone(options: CalibrateArguments, how: Thoroughness, counts: Sequence[int]
             path = Path(folder) / f"{ranks}.json"
             say(f"starting {ranks} ranks …")
             quick = ["--quick"] * options.quick
-            code = run_mpirun(ranks, ["calibrate", "--findings", str(path), *quick])
+            code = run_mpirun(ranks, ["calibrate", "--findings", str(path), *quick], at_once=NOTHING_KEPT)
             if code:
                 return code
             found.append(Findings.read(path))

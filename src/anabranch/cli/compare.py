@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 from rich.box import SIMPLE_HEAD
@@ -27,13 +27,14 @@ from anabranch.compare.words import check_own, shared_words
 from anabranch.compare.writing import notes, write
 from anabranch.config import Config
 from anabranch.data import Dataset
-from anabranch.errors import Interrupted, UsageError
+from anabranch.errors import CheckpointError, Interrupted, UsageError
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.course import Course
 from anabranch.experiments.runner import Runner
 from anabranch.files import make_folder, write_json
 from anabranch.launch import cores, find_mpirun, started_ranks
 from anabranch.progress import make_display
+from anabranch.runfolder import RunFolder
 from anabranch.session import fitted, load_data, with_dtype
 from anabranch.signals import StopFlag
 from anabranch.wording import counted
@@ -183,10 +184,10 @@ def _check_contenders(terms: Terms, dataset: Dataset) -> None:
 
 def _dtype_before(folder: Path) -> str | None:
     """What an earlier start of this comparison has decided about --dtype auto."""
-    path = folder / TERMS
-    if not path.exists():
+    before = _terms_before(folder)
+    if before is None:
         return None
-    words: list[str] = json.loads(path.read_text(encoding="utf-8"))["options"]
+    words: list[str] = before["options"]
     return words[words.index("--dtype") + 1] if "--dtype" in words else Config().training.dtype
 
 
@@ -196,15 +197,32 @@ def _keep(terms: Terms, folder: Path) -> None:
     Raises:
         UsageError: the folder has others.
     """
+    RunFolder(folder).check_no_run()
     make_folder(folder)
     content: dict[str, object] = json.loads(json.dumps(terms.as_data()))
-    path = folder / TERMS
-    before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else content
+    before = _terms_before(folder) or content
     if changed := [name for name, value in content.items() if before.get(name) != value]:
         raise UsageError(
             f"{folder} holds a comparison with other {', '.join(changed)}: give the same options, or another --out."
         )
-    write_json(path, content)
+    write_json(folder / TERMS, content)
+
+
+def _terms_before(folder: Path) -> dict[str, Any] | None:
+    """What an earlier start of this comparison has noted.
+
+    Raises:
+        CheckpointError: it cannot be read.
+    """
+    path = folder / TERMS
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        list(content["options"])
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointError(f"{path} cannot be read: give another --out, or delete {folder}.") from error
+    return content
 
 
 def _place(options: CompareArguments) -> tuple[str, ...]:

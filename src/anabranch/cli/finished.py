@@ -40,10 +40,21 @@ def checked_out(asked: str | None, folder: RunFolder, default: str, *beside: str
         UsageError: it ends otherwise, or a file of the run itself would be replaced.
     """
     path, suffix = Path(asked) if asked is not None else folder.path / default, Path(default).suffix
+    check_named("--out", path)
     if path.suffix != suffix:
         raise UsageError(f"the file ends in {suffix}, which {path} does not: use --out {path.with_suffix(suffix)}.")
     check_spared(folder, "--out", path, *beside)
     return path
+
+
+def check_named(option: str, path: Path) -> None:
+    """Refuse what names no file.
+
+    Raises:
+        UsageError: the path is empty, or the root.
+    """
+    if not path.name:
+        raise UsageError(f"{option} '{path}' names no file: name one to write.")
 
 
 def check_spared(folder: RunFolder, option: str, path: Path, *beside: str) -> None:
@@ -58,6 +69,7 @@ def check_spared(folder: RunFolder, option: str, path: Path, *beside: str) -> No
     Raises:
         UsageError: one of them is the run's own, or lies in a folder of its own.
     """
+    check_named(option, path)
     own = {file.resolve() for file in folder.own}
     for written in (path, *map(path.with_suffix, beside)):
         if own & {written.resolve(), *written.resolve().parents}:

@@ -10,8 +10,10 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from anabranch import __version__
+from anabranch.cli.refusals import refusal
 from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
-from anabranch.launch import AT_ONCE, own_rank, report_failure, started_ranks
+from anabranch.lasting import silence_stdout
+from anabranch.launch import AT_ONCE, NOTHING_KEPT, own_rank, report_failure, started_ranks
 
 REPEAT_SECONDS = 0.5
 COMMANDS = (
@@ -26,7 +28,6 @@ COMMANDS = (
     "calibrate",
     "doctor",
 )
-NOTHING_KEPT = "stopped at once; nothing was written."
 KEEPING_NOTHING = ("evaluate", "sample", "export", "calibrate", "doctor", "report")  # where they are stopped half-way
 BY_ITSELF = "stopped at once; what was finished is kept: go on with the same command and --out."
 GOING_ON_BY_THEMSELVES = ("simulate", "compare", "reproduce")
@@ -57,6 +58,8 @@ Begin with:  anabranch train                                a deep belief networ
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; return the exit code: 0, 2 for wrong usage, 1 for a failure, 130 after Ctrl-C."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    # NumPy multiplies nothing large here, and the threads of its library have been seen to wait for torch's at the end.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         return _command(arguments)
     except AnabranchError as error:
@@ -66,10 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ending:  # of tyro, which has shown help, or said what is wrong
         return _leave(ending)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence_stdout()
         return 1
     except Exception as error:  # A bug of ours, or of a user's own module: the ranks must not hang, whatever it was.
-        return _fail(_unforeseen(error))
+        if isinstance(error, OSError) and error.filename is None:
+            silence_stdout()  # a full disk behind it must not fail once more at the end
+        return _fail(refusal(error) or _unforeseen(error))
 
 
 def _at_once(command: str) -> str:

@@ -73,12 +73,12 @@ def _starting_point(arguments: Sequence[str], usual: Config) -> Config:
     except argparse.ArgumentError:
         return usual  # an option without its value: the full parser says so
     config = usual
-    if known.resume and (folder := RunFolder(Path(known.resume))).config.is_file():
+    if known.resume is not None and (folder := RunFolder(Path(known.resume))).config.is_file():
         config = saved_config(folder)  # without a run there, the command says so
-    if known.preset:
+    if known.preset is not None:
         preset(known.preset)  # refuses an unknown name
         config = updated(config, PRESETS[known.preset], f"preset {known.preset}")
-    return read_toml(Path(known.config), config) if known.config else config
+    return config if known.config is None else read_toml(Path(known.config), config)
 
 
 def as_config(arguments: Arguments) -> Config:

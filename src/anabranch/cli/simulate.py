@@ -61,6 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     config = _checked(options)
     cluster, traced = load_cluster(options.cluster), traced_count(counts, options.trace)
     dataset, folder = load_data(config), Path(config.run.out or default_path(config))
+    RunFolder(folder).check_no_run()
     if options.target_error is not None and not dataset.classes:
         raise UsageError(f"--target-error wants labels, but {dataset.name} has none: leave it out.")
     stages = _stages(_with_earlier_dtype(config, folder), counts, dataset, cluster, options)

@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,7 @@ _ALIASES = {
     "x_test": ("x_test", "xtest"),
     "y_test": ("y_test", "ytest"),
 }
-_DAMAGE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+_DAMAGE = (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError, MemoryError)
 
 
 def load_npz(path: Path, *, regression: bool = False) -> Parts:
@@ -36,9 +37,10 @@ def load_npz(path: Path, *, regression: bool = False) -> Parts:
             archive = np.load(file, allow_pickle=False)
             if not isinstance(archive, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} holds a single array: rename it to .npy.")
-            arrays = {name: archive[name] for name in archive.files}
+            found: dict[str, Any] = {name: archive[name] for name in archive.files}
     except _DAMAGE as error:
         raise DataError(_damaged(path, error)) from error
+    arrays = {name: each for name, each in found.items() if isinstance(each, np.ndarray)}  # not some other file's bytes
     return named_arrays(arrays, path, regression=regression)
 
 

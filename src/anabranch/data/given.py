@@ -66,7 +66,10 @@ def _arrays(data: object, what: str) -> tuple[Array, Array | None]:
     if isinstance(data, TorchDataset):
         return arrays_of(data, what)
     if isinstance(data, tuple | list) and len(data) == 2:
-        return array_of(data[0]), None if data[1] is None else array_of(data[1])
+        try:
+            return array_of(data[0]), None if data[1] is None else array_of(data[1])
+        except (ValueError, TypeError, NotImplementedError) as error:  # rows of several lengths, a sparse tensor
+            raise UsageError(f"{what} cannot be made arrays ({error}): give rows of one length, and dense.") from error
     raise UsageError(
         f"a {type(data).__name__} is no data: give a pair (features, targets) of arrays or tensors, a "
         "torch.utils.data.Dataset, an anabranch.data.Dataset, or a name such as 'mnist'."

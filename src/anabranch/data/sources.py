@@ -88,7 +88,7 @@ def load_unscaled(
 def _read(name_or_path: str, *, regression: bool = False) -> Parts:
     if name_or_path in SOURCES:
         return SOURCES[name_or_path]()
-    path = Path(name_or_path).expanduser()
+    path = _expanded(name_or_path)
     separators = {os.sep, os.altsep} - {None}
     looks_like_path = path.suffix.lower() in FORMATS or any(sign in name_or_path for sign in separators if sign)
     if not name_or_path or not (looks_like_path or path.exists()):
@@ -96,6 +96,13 @@ def _read(name_or_path: str, *, regression: bool = False) -> Parts:
     if not path.exists():
         raise UsageError(f"there is no data at {path}: give the path of an existing file or folder.")
     return _read_path(path, regression=regression)
+
+
+def _expanded(name: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise UsageError(f"there is no home folder for {name}: give the path without ~.") from error
 
 
 def _read_path(path: Path, *, regression: bool) -> Parts:

@@ -12,6 +12,7 @@ from anabranch.errors import DataError
 Array = npt.NDArray[Any]
 ImageShape = tuple[int, int] | None
 
+_LARGE = 2.0**62  # numbers of classes are counted in 63 bits
 # torch has no arithmetic for these; the wider type holds every value.
 _WIDER: dict[str, type] = {"uint16": np.int32, "uint32": np.int64, "uint64": np.int64, "longdouble": np.float64}
 
@@ -54,6 +55,8 @@ def label_tensor(array: Array, what: str) -> Tensor:
         bad = np.flatnonzero(~np.isfinite(flat) | (flat != np.round(flat)))
         if bad.size:
             raise DataError(f"row {bad[0]} of {what} has the label {flat[bad[0]]}: labels must be whole numbers.")
+    if (large := np.flatnonzero(np.abs(flat.astype(np.float64)) >= _LARGE)).size:
+        raise DataError(f"row {large[0]} of {what} has the label {flat[large[0]]}: number the classes from 0.")
     return torch.from_numpy(flat.astype(np.int64))
 
 

@@ -109,6 +109,8 @@ class NetworkClassifier(ClassifierMixin, Kept, BaseEstimator, ABC):
             x, y = self._checked(X, y, reset=first)
             if first:
                 self.classes_ = _all_classes(classes)
+            elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+                raise UsageError(f"partial_fit was begun with other classes, {self.classes_.tolist()}: give the same.")
             config, rows = self._config(x, "constant"), rows_of(x, _numbers(y, self.classes_))
             return self._one_epoch(config, rows, first=first)
 

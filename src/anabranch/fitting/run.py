@@ -175,5 +175,6 @@ def _speaking_python() -> Iterator[None]:
         again = f"{str(error).rstrip('.')}: go on by the same fit with resume=True."
         raise Interrupted(error.exit_code - 128, again) from error
     except UsageError as error:
-        text = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found[1].replace("-", "_"), str(error))
+        text = re.sub(r"--resume \S+", "resume=True", str(error))
+        text = re.sub(r"--([a-z]+(?:-[a-z]+)*)", lambda found: found[1].replace("-", "_"), text)
         raise UsageError(text) from error

@@ -252,7 +252,7 @@ class Task:
         return TaskState(tuple(self.errors), self._steps, tensors)
 
     def _diverged(self, what: str) -> DivergedError:
-        where, kept = f"{what} in {self.name}, epoch {self.epoch + 1}", "the last good checkpoint is kept."
+        where, kept = f"{what} in {self.name}, epoch {self.epoch + 1}", "checkpoints from before are kept."
         if not self._optimizers:
             return DivergedError(f"{where}: {DivergedError.remedy}, or look for extreme values in the data; {kept}")
         rate = self._optimizers[0].learning_rate
