@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from anabranch.cli.options import Arguments, SimulateArguments, parse
+from anabranch.cli.options import Arguments, SimulateArguments, as_config, parse
 from anabranch.cli.simulate import take_counts
 from anabranch.cluster import load_cluster
 from anabranch.experiments.cell import Cell, Outcome
@@ -14,6 +14,7 @@ from anabranch.experiments.findings import Comparison, Findings, markdown
 from anabranch.experiments.ma2014 import TABLES, Ma2014
 from anabranch.experiments.ma2014_runs import MA, NODES, OTHERS, TASKS, learning
 from anabranch.experiments.paper import Plan
+from anabranch.plans import with_momenta
 from anabranch.strategies import CATALOGUE
 
 NEVER = "fetch-put-32-on-16"
@@ -23,7 +24,7 @@ NEVER = "fetch-put-32-on-16"
 def test_cells_are_commands_of_ours(quick: bool) -> None:
     cells = Ma2014().cells(Plan(quick=quick))
     # One core; both tables, which share four cores; the others; a hundred iterations, simulated once, measured twice.
-    assert len(cells) == (1 + 3 + 2 - 1 + 2 + 3 if quick else 1 + 8 + 8 - 1 + 2 * 5 + 3)
+    assert len(cells) == (1 + 3 + 2 - 1 + 2 * 2 + 3 if quick else 1 + 8 + 8 - 1 + 3 * 5 + 2 * 3 + 3)
     assert len({cell.name for cell in cells}) == len(cells)
     assert not any("/" in cell.name for cell in cells)
     for cell in cells if quick else set(cells) - set(Ma2014().cells(Plan(quick=True))):
@@ -38,6 +39,22 @@ def test_cells_are_commands_of_ours(quick: bool) -> None:
         assert options.parallel.strategy in CATALOGUE
         assert (options.model.model, options.training.batch_size) == ("dbn:784-500", 20)
         assert cell.alone == cell.name.startswith("iterations-measured")
+
+
+def test_strategies_are_compared_on_equal_terms() -> None:
+    """Rate and minibatch are the same for all; a momentum is in the name, and there is Ma's algorithm with it, too."""
+    said = {method.name: learning(method, TASKS, 16).arguments for method in (MA, *OTHERS)}
+    momenta = {name: parse(take_counts(a[1:])[1], "", "", SimulateArguments) for name, a in said.items()}
+    for name, found in momenta.items():
+        assert found.finetuning.finetune_learning_rate == momenta[MA.name].finetuning.finetune_learning_rate == 0.3
+        assert found.training.batch_size == found.finetuning.finetune_batch_size == 20
+        with_it = 0.9 if name.endswith("momentum 0.9") else 0.0
+        assert (found.training.momentum, found.finetuning.finetune_momentum) in {(with_it, with_it), (None, None)}
+    assert momenta[MA.name].training.momentum is None  # whose usual momentum is none:
+    assert with_momenta(as_config(momenta[MA.name])).training.momentum == 0
+    assert {name.partition(", momentum")[0] for name in said if "momentum" in name} == set(said) - {
+        name for name in said if "momentum" in name
+    }
 
 
 def test_the_quick_form_is_part_of_the_full_one() -> None:

@@ -9,8 +9,9 @@ import pytest
 from anabranch.experiments.catalogue import PAPERS
 from anabranch.experiments.cell import Outcome, finished
 from anabranch.experiments.degrazia2012 import FULL
+from anabranch.experiments.degrazia2012_reading import exponent
 from anabranch.experiments.degrazia2012_tables import figure_1, figure_2, follow_up
-from anabranch.experiments.findings import Comparison
+from anabranch.experiments.findings import Comparison, Entry
 from anabranch.experiments.paper import Plan
 
 ROOT = Path(__file__).parents[2]
@@ -42,8 +43,15 @@ def test_the_page_of_degrazia2012_says_what_is_in_them() -> None:
     whole = [n for n in range(FULL.networks) if is_whole(found, n)]
     assert whole == list(range(len(whole)))
     extent = replace(FULL, networks=len(whole))
-    (fixed,) = (table for table in figure_1(found, extent) if table.unit == "%")
+    fixed, times = (next(table for table in figure_1(found, extent) if table.unit == unit) for unit in ("%", "s"))
     error, seconds, _, epochs = figure_2(found, extent)
+    assert f"| seconds, 50 epochs a layer | {row(times, '{:,.0f}')} |" in page
+    for table, name in ((fixed, "50 epochs a layer"), (error, "until convergence")):
+        rises = [last - first for first, last in zip(table.entries[0].ours, table.entries[-1].ours, strict=True)]
+        assert f"{mean(rises):.2f}" in page, name
+        assert f"{min(rises):.2f} to {max(rises):.2f}" in page, name
+    for table in (times, seconds):
+        assert f"{exponent(FULL.counts, [mean(entry.ours) for entry in table.entries]):.2f}" in page
     assert f"| test error, 50 epochs a layer | {row(fixed, '{:.2f} %')} |" in page
     assert f"| test error, until convergence | {row(error, '{:.2f} %')} |" in page
     assert f"| seconds until convergence | {row(seconds, '{:,.0f}')} |" in page
@@ -71,3 +79,54 @@ def is_whole(found: dict[str, Outcome], network: int) -> bool:
     """Whether both figures have all counts of workers of that network."""
     kinds = [("fixed", FULL.counts), ("convergence", FULL.converging)]
     return all(f"{kind}-{n}-network-{network}" in found for kind, counts in kinds for n in counts)
+
+
+MA_SERIES = (
+    "fetch-put",
+    "fetch-put, momentum 0.9",
+    "allreduce",
+    "allreduce, momentum 0.9",
+    "easgd, every 10",
+    "easgd, every 10, momentum 0.9",
+)
+
+
+def ma2014() -> dict[str, Comparison]:
+    """The tables of the published runs; what is measured on MPI is not among them."""
+    found = PAPERS["ma2014"].findings(outcomes("ma2014"), Plan(dtype="float32", measured=False))
+    return {table.name: table for table in found.tables}
+
+
+def reached(entry: Entry) -> str:
+    """Seconds until 90 %, and in which epoch of fine-tuning; or how far it went."""
+    note = entry.note.removeprefix("simulated, ")
+    return f"{entry.ours[0]:.1f} s, {note.removeprefix('in epoch ')}" if entry.ours else note
+
+
+def ma_rows() -> list[str]:
+    """Of his tables: cores, then for each table his time and speed-up, ours, and the epochs that ours took."""
+    tables, rows = ma2014(), dict[str, list[str]]()
+    for name in ("Table 1", "Table 2"):
+        for time, speed_up in zip(tables[name].entries, tables[f"{name}, speed-up"].entries, strict=True):
+            seconds, _, epoch = reached(time).partition(", ")
+            cells = (f"{time.paper:.0f} s", f"{speed_up.paper:.2f}", seconds, f"{speed_up.ours[0]:.2f}", epoch)
+            rows.setdefault(time.label.removesuffix(" cores"), []).append(" | ".join(cells))
+    return [f"| {cores} | {' | '.join(cells)} |" for cores, cells in rows.items()]
+
+
+def other_rows() -> list[str]:
+    """Of the strategies: cores, then time and epochs of each; empty where none was run."""
+    tables = ma2014()
+    entries = [*tables["Table 2"].entries, *tables["Beyond 20 cores"].entries]
+    known = {(entry.label, entry.series): reached(entry) for entry in entries}
+    labels = dict.fromkeys(entry.label for entry in tables["Beyond 20 cores"].entries)
+    return [
+        f"| {label.removesuffix(' cores')} | {' | '.join(known.get((label, one), '') for one in MA_SERIES)} |"
+        for label in labels
+    ]
+
+
+def test_the_page_of_ma2014_says_what_is_in_them() -> None:
+    page = (ROOT / "docs/ma2014.md").read_text(encoding="utf-8")
+    for row in (*ma_rows(), *other_rows()):
+        assert row in page

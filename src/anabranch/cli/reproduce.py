@@ -5,10 +5,12 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -26,6 +28,7 @@ from anabranch.experiments.paper import Paper, Plan
 from anabranch.experiments.runner import Runner
 from anabranch.files import make_folder, write_json, write_text
 from anabranch.launch import cores, started_ranks
+from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
 
 DESCRIPTION = """\
@@ -86,6 +89,7 @@ def main(arguments: Sequence[str]) -> int:
     unmeasured = why_unmeasured(options.world)
     folder = Path(options.out or f"reproductions/{options.paper}{'-quick' if options.quick else ''}")
     console = Console()
+    RunFolder(folder).check_no_run()
     make_folder(folder)
     plan = Plan(options.quick, options.repeats, measured=not unmeasured)
     _announce(paper, plan, unmeasured, console)
@@ -219,10 +223,15 @@ def _say(text: str, console: Console) -> None:
 
 
 def _for_terminal(table: Comparison) -> Table:
+    """Without the columns that say nothing here: 80 characters have no room for them."""
     heads, rows = table.cells()
-    shown = Table(title=f"{table.name}. {table.title}")
-    for head in heads:
+    told = [
+        any(cells) and not (head == "runs" and set(cells) <= {"", "1"})
+        for head, *cells in zip(heads, *rows, strict=True)
+    ]
+    shown = Table(title=f"{table.name}. {table.title}", box=SIMPLE_HEAD)
+    for head in compress(heads, told):
         shown.add_column(head, justify="left" if head in ("", "series", "how") else "right")
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*compress(row, told))
     return shown

@@ -7,6 +7,7 @@ from anabranch.experiments.cell import Cell
 
 CORES = (4, 8, 12, 16, 20, 24, 28, 32)
 OTHER_CORES = (8, 16, 20, 24, 32)
+CONTROL_CORES = (8, 16, 32)
 SHARED_CORES = (1, 2, *CORES)
 NODES, TASKS = "two nodes", "two tasks a node"
 
@@ -17,6 +18,7 @@ CLUSTER = ("--cluster", "ccr-2014", "--trace", "0")
 LEARNING: tuple[str, ...] = ("--target-error", str(TARGET), "--epochs", "1", "--finetune-batch-size", "20")
 LEARNING += ("--finetune-schedule", "constant", "--checkpoint-seconds", "60")
 HASHED, RATE = ("--shards", "hashed"), ("--finetune-learning-rate", "0.3")
+PLAIN, MOMENTUM = (("--momentum", number, "--finetune-momentum", number) for number in ("0", "0.9"))
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,17 @@ class Method:
     quick_cores: tuple[int, ...] = (16, 32)
 
 
-PUT_PASSES = {NODES: {4: 2, 12: 3, 20: 4, 32: 6}, TASKS: {4: 2, 8: 3, 12: 4, 20: 5, 24: 6, 32: 10}}
+PUT_PASSES = {NODES: {4: 2, 12: 3, 16: 4, 28: 6, 32: 9}, TASKS: {4: 2, 8: 3, 12: 4, 20: 5, 24: 6, 32: 10}}
 MA = Method("fetch-put", "fetch-put", (*HASHED, *RATE), PUT_PASSES, CORES, (4, 16, 32))
+EASGD = ("easgd", (*HASHED, "--every", "10", *RATE))
 OTHERS = (
-    Method("allreduce", "allreduce", RATE, {TASKS: {32: 2}}),
-    Method("easgd, every 10", "easgd", (*HASHED, "--every", "10", *RATE), {TASKS: {32: 2}}),
+    Method("allreduce, momentum 0.9", "allreduce", (*RATE, *MOMENTUM), {TASKS: {32: 2}}),
+    Method("allreduce", "allreduce", (*RATE, *PLAIN), {TASKS: {8: 2, 16: 3, 20: 4, 24: 5, 32: 6}}),
+    Method("easgd, every 10, momentum 0.9", EASGD[0], (*EASGD[1], *MOMENTUM), {TASKS: {32: 2}}),
+    Method("easgd, every 10", EASGD[0], (*EASGD[1], *PLAIN), {TASKS: {8: 3, 16: 5, 32: 8}}, CONTROL_CORES),
+    Method("fetch-put, momentum 0.9", "fetch-put", (*HASHED, *RATE, *MOMENTUM), {TASKS: {16: 3, 32: 4}}, CONTROL_CORES),
 )
+"""Without momentum on Ma's terms; with it all have the same, too. The one that is the fastest in trials comes first."""
 
 
 def learning(method: Method, fixed: str, cores: int) -> Cell:
@@ -81,5 +88,5 @@ def cores(method: Method, fixed: str, quick: bool) -> tuple[int, ...]:
 
 
 def others(quick: bool) -> tuple[Method, ...]:
-    """What is run beside Ma's algorithm, the fastest first."""
-    return OTHERS[:1] if quick else OTHERS
+    """What is run beside Ma's algorithm; in the quick form the fastest, with its momentum and without."""
+    return OTHERS[:2] if quick else OTHERS
