@@ -55,10 +55,10 @@ OTHERS = (
 
 NOTES = (
     "Our data are an 8-bit copy of the original digits, clipped to [0, 1].",
-    "The paper names neither network nor scale of the initial weights. Two hidden layers of 100 and 32 units are those "
-    "of the published example of its code; the weights are Glorot's, for weights from 0 to 1 saturate the units.",
-    "Workers draw their own minibatches. Had they drawn the same, as the paper's did, the parallel figures would be "
-    "the sequential ones.",
+    "The paper does not name its network. Two hidden layers of 100 and 32 units are those of an example that was "
+    "published with a program of that kind. It has weights uniform in [0, 1], with which steepest descent stays at "
+    "chance here; ours are Glorot's, chosen among four scales by the paper's sequential column.",
+    "Workers draw their own minibatches. Had they drawn the same, the parallel figures would be the sequential ones.",
     "Times are multiples, for the paper's sequential program ran on another machine than the parallel one. What is "
     "measured on MPI is compared with one process, what is simulated (ethernet-25g, two nodes) with one simulated "
     "worker.",

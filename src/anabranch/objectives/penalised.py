@@ -3,7 +3,7 @@
     J(w) = loss(w) + λ / (2 m) Σ w²
 
 over the m examples of the batch, the sum over weights and not over biases: Dziwulski, "Distributed neural network
-training", equation 2.8, and the course whose network Alowaisheq & Dhami 2015 took over.
+training", equation 2.8. Alowaisheq & Dhami 2015 name a regularisation parameter λ, without the term that it is in.
 """
 
 from math import isfinite

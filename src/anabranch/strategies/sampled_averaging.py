@@ -8,9 +8,10 @@ Alowaisheq & Dhami 2015, "Distributed neural networks: a parallel approach", Alg
         train for 5 epochs                          `iterations` full steps, each as long as a line search finds
         allreduce; average the models               one allreduce
 
-Their sequential program is this one with one worker. They fixed the random numbers, so that every worker drew the same
-minibatches and all the models were equal ("the different number of mappers yield the same accuracy"): `draws = "same"`.
-With "own" every worker draws its own from all the data, and with "shard" from its own part of them.
+Their sequential program is this one with one worker. "The different number of mappers yield the same accuracy which is
+expected as the random sampling is fixed across experiments": if that means that every worker drew the same minibatches,
+all the models were equal, `draws = "same"`. With "own" every worker draws its own from all the data, and with "shard"
+from its own part of them.
 
 Deviations: `directions` may be conjugate, which the paper does not say; docs/alowaisheq2015.md tells why. It samples
 "with replacement", which is read of minibatches, that may overlap, and not of the examples of one.
