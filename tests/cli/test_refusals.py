@@ -113,7 +113,7 @@ def test_a_page_replaces_no_file_of_a_run(run: Path, capsys: Captured) -> None:
     said = sentence(capsys, 2, "report", str(run), "--out", str(run / "model.safetensors"))
     assert said.startswith("a page ends in .html, which --out")
     assert (run / "model.safetensors").read_bytes() == before
-    assert "ends in .html" in sentence(capsys, 2, "report", str(run), "--out", "")
+    assert "is no place for a file" in sentence(capsys, 2, "report", str(run), "--out", "")
 
 
 def test_a_run_is_no_place_for_anything_else(run: Path, data: str, capsys: Captured) -> None:

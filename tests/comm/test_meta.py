@@ -27,7 +27,7 @@ def test_a_simulated_world_counts_their_bytes_and_touches_nothing() -> None:
 
     world = SimulatedWorld(2)
     assert world.run(program) == [[True, True]] * 2
-    assert world.ledger.accounts()[0].sent == 3 << 42  # the send, the accumulate and the put
+    assert world.ledger.accounts()[0].sent == 2 << 42  # the send and the put; the accumulate stays at home
 
 
 def test_mpi_has_nothing_to_send() -> None:

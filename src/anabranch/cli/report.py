@@ -42,10 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     if missing := [folder for folder in folders if not folder.is_dir()]:
         raise UsageError(f"there is no folder {missing[0]}: name those that `anabranch train` and its like have made.")
     out = Path(options.out) if options.out is not None else None
-    if out is not None and out.suffix != ".html":
-        raise UsageError(f"a page ends in .html, which --out {out} does not: name a file such as {PAGE}.")
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise UsageError(f"--out {out} is no place for a file: name one in a folder that exists, such as {PAGE}.")
+    if out is not None and out.suffix != ".html":
+        raise UsageError(f"a page ends in .html, which --out {out} does not: name a file such as {PAGE}.")
     path = draw(folders[0], out) if len(folders) == 1 else draw_several(folders, out or Path(PAGE))
     print(f"{path} ({path.stat().st_size / 1e6:.1f} MB): open it in a browser")
     return 0
