@@ -109,7 +109,8 @@ def ma_rows() -> list[str]:
     for name in ("Table 1", "Table 2"):
         for time, speed_up in zip(tables[name].entries, tables[f"{name}, speed-up"].entries, strict=True):
             seconds, _, epoch = reached(time).partition(", ")
-            cells = (f"{time.paper:.0f} s", f"{speed_up.paper:.2f}", seconds, f"{speed_up.ours[0]:.2f}", epoch)
+            ours = seconds.removesuffix(" s"), f"{speed_up.ours[0]:.2f}", epoch
+            cells = (f"{time.paper:.0f}", f"{speed_up.paper:.2f}", *ours)
             rows.setdefault(time.label.removesuffix(" cores"), []).append(" | ".join(cells))
     return [f"| {cores} | {' | '.join(cells)} |" for cores, cells in rows.items()]
 
