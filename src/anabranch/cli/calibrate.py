@@ -19,6 +19,7 @@ from anabranch.calibrate.fit import fit
 from anabranch.calibrate.links import add_bandwidth
 from anabranch.calibrate.program import COARSE, THOROUGH, Say, Thoroughness, computing, talking
 from anabranch.calibrate.report import about, sentences
+from anabranch.cli.finished import check_named
 from anabranch.cluster import load_cluster, to_toml
 from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
@@ -90,8 +91,7 @@ def _checked(options: CalibrateArguments) -> list[int]:
         UsageError: they cannot be, or the file cannot be written.
     """
     path, started = Path(options.out), started_ranks()
-    if not path.name:
-        raise UsageError(f"--out '{options.out}' names no file: name one that ends in .toml.")
+    check_named("--out", path)
     if options.findings is not None and not started:
         raise UsageError("--findings is for ranks that were started: leave it out, or start them with mpirun or srun.")
     if path.suffix != ".toml":
