@@ -4,6 +4,7 @@ import contextlib
 import errno
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,20 @@ def make_folder(path: Path) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from error
+
+
+def make_writable_folder(path: Path) -> None:
+    """As `make_folder`, and try whether files can be written there: before the work whose result they are to hold.
+
+    Raises:
+        StorageError: they cannot.
+    """
+    make_folder(path)
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            pass
     except OSError as error:
         raise storage_error(path, error) from error
 

@@ -14,12 +14,13 @@ from anabranch.build import Build, build_model, with_classes
 from anabranch.comm.base import Communicator, Timed
 from anabranch.comm.offstage import offstage
 from anabranch.comm.simulated import SimulatedCommunicator
-from anabranch.config import Config, ModelOptions, TrainingOptions
+from anabranch.config import Config
 from anabranch.data import Dataset, check_sharding, check_unit_interval
 from anabranch.errors import DivergedError, UsageError
 from anabranch.evaluate import CHUNK, classification_error, mean_loss
 from anabranch.eventfiles import EventFiles, check_tensorboard
 from anabranch.gallery import write_gallery
+from anabranch.heeded import check_heeded
 from anabranch.journal import RunJournal
 from anabranch.judgement import Judgement, judge
 from anabranch.models import DBN, mlp
@@ -281,7 +282,7 @@ def check(config: Config, dataset: Dataset) -> None:
     training_plan(config)
     for momentum in (t.momentum, t.early_momentum):
         check_momentum(momentum, t.optimizer)
-    _check_heeded(config)
+    check_heeded(config)
     if not config.model.model.startswith("dbn:"):
         check_penalty(t.penalty)
         return
@@ -295,33 +296,6 @@ def check(config: Config, dataset: Dataset) -> None:
         finetuning_plan(config)
         check_momentum(f.finetune_momentum, f.finetune_optimizer)
         mlp([1, 1], dropout=f.finetune_dropout)  # refuses what is no probability, hours before it is needed
-
-
-def _check_heeded(config: Config) -> None:
-    """Refuse changed options that models of another kind alone heed."""
-    m, t, usual = config.model, config.training, TrainingOptions()
-    of_rbms = {
-        f"--units {m.units}": m.units != ModelOptions().units,
-        f"--initial-std {m.initial_std}": m.initial_std != ModelOptions().initial_std,
-        f"--weight-cost {t.weight_cost}": t.weight_cost != usual.weight_cost,
-        f"--gibbs-steps {t.gibbs_steps}": t.gibbs_steps != usual.gibbs_steps,
-        "--persistent": t.persistent != usual.persistent,
-    }
-    of_mlps = {
-        f"--activation {m.activation}": m.activation != ModelOptions().activation,
-        f"--mlp-start {m.mlp_start}": m.mlp_start != ModelOptions().mlp_start,
-    }
-    kind = m.model.partition(":")[0]
-    if kind != "dbn":
-        _refuse(of_rbms, f"for the RBMs of a dbn, of which {m.model} has none")
-    if kind != "mlp":
-        _refuse(of_mlps, f"for an mlp, which {m.model} is not")
-
-
-def _refuse(options: dict[str, bool], why: str) -> None:
-    if found := [option for option, is_changed in options.items() if is_changed]:
-        named = f"{', '.join(found)} {'is' if len(found) == 1 else 'are'}"
-        raise UsageError(f"{named} {why}: leave {'it' if len(found) == 1 else 'them'} out.")
 
 
 def named_tensors(model: nn.Module) -> dict[str, Tensor]:

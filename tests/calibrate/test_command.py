@@ -80,6 +80,14 @@ def test_an_existing_file_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert path.read_text() == "mine"
 
 
+def test_a_place_without_room_for_files_is_told_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(calibrate, "_alone", lambda *_: pytest.fail("it measures"))
+    said = sentence(capsys, 1, "--out", "/proc/cluster.toml")  # where not even root writes
+    assert said == "cannot write /proc: No such file or directory; choose a place that is writable."
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [

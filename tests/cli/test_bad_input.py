@@ -183,6 +183,22 @@ def test_counts_labels_and_values_that_do_not_fit(tmp_path: Path, refused: Refus
             ["--model", "mlp", "--weight-cost", "5", "--gibbs-steps", "7", "--units", "gaussian"],
             "--units gaussian, --weight-cost 5.0, --gibbs-steps 7 are for the RBMs of a dbn, of which mlp:16-200-3 has",
         ),
+        (
+            ["--model", "mlp", "--finetune-dropout", "0.2", "--finetune-momentum", "0.3"],
+            "--finetune-momentum 0.3, --finetune-dropout 0.2 are for the fine-tuning of a dbn, which mlp:16-200-3",
+        ),
+        (
+            ["--model", "mlp", "--finetune-optimizer", "adam"],
+            "--finetune-optimizer adam is for the fine-tuning of a dbn, which mlp:16-200-3 is not: leave it out.",
+        ),
+        (
+            ["--model", "mlp", "--strategy", "sampled-averaging", "--optimizer", "adam", "--learning-rate", "0.2"],
+            "--optimizer adam, --learning-rate 0.2 are for an update rule, and --strategy sampled-averaging has none",
+        ),
+        (
+            ["--model", "mlp", "--strategy", "sampled-averaging", "--momentum", "0.5"],
+            "--momentum 0.5 is for an update rule, and --strategy sampled-averaging has none: leave it out.",
+        ),
         (["--shards", "hashed"], "--shards hashed does not go with --strategy averaging: it goes with downpour, "),
         (["--finetune-dropout", "1"], "dropout is a probability in [0, 1), not 1.0."),
         (["--batch-size", "0"], "the batch size is 0: it must be 1 or more."),

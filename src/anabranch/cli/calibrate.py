@@ -25,7 +25,7 @@ from anabranch.comm.base import Communicator
 from anabranch.comm.simulated import SimulatedWorld
 from anabranch.comm.text import share_text
 from anabranch.errors import UsageError
-from anabranch.files import make_folder, write_text
+from anabranch.files import make_writable_folder, write_text
 from anabranch.launch import NOTHING_KEPT, cores, find_mpirun, own_rank, run_mpirun, started_ranks
 from anabranch.objectives import Precision
 from anabranch.progress import Silence, make_display
@@ -101,7 +101,7 @@ def _checked(options: CalibrateArguments) -> list[int]:
     if options.findings is None and path.exists() and not options.overwrite:
         raise UsageError(f"{path} exists: use --overwrite to replace it, or another --out.")
     counts = _counts(options)
-    make_folder(path.parent)
+    make_writable_folder(path.parent)
     return counts
 
 
