@@ -14,7 +14,7 @@ LEVELS = [
     {"evaluate", "limit", "mosaic", "pretrain", "sampling", "testing"},
     {"config", "judgement", "launch", "rankview", "supervise"},
     {"autodtype", "environment", "plans", "build", "progress", "record", "runfolder", "checkpoint"},
-    {"eventfiles", "gallery", "journal", "samedata", "selection", "speed", "summary", "trained"},
+    {"eventfiles", "gallery", "heeded", "journal", "samedata", "selection", "speed", "summary", "trained"},
     {"export"},
     {"trainer", "estimators"},
     {"serving", "session"},
