@@ -3,7 +3,7 @@
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -23,6 +23,7 @@ import anabranch
 from anabranch import Allreduce, Averaging, Epoch, Rule, Task
 from anabranch.build import build_model
 from anabranch.cli.main import main
+from anabranch.cluster import Cluster, load_cluster
 from anabranch.config import Config, ModelOptions, read_toml
 from anabranch.data import load
 from anabranch.errors import DataError, DivergedError, Interrupted, UsageError
@@ -313,6 +314,18 @@ def test_virtual_time(data: str) -> None:
         assert 0 < worker.working + worker.waiting <= fitted.virtual_seconds
 
 
+def test_a_cluster_is_named_or_given(data: str, tmp_path: Path) -> None:
+    cluster, path = load_cluster("ethernet-1g"), tmp_path / "ours.toml"
+    path.write_text('based_on = "ethernet-1g"\n')
+    given: list[Cluster | str | Path] = ["ethernet-1g", path, str(path), cluster]
+    times = {anabranch.fit(module_of(data), data, workers=2, cluster=one, **SIZES).virtual_seconds for one in given}
+    assert len(times) == 1
+    slow = replace(cluster, compute=tuple(replace(one, step_seconds=1.0) for one in cluster.compute))
+    slowed = anabranch.fit(module_of(data), data, workers=2, cluster=slow, **SIZES).virtual_seconds
+    assert slowed is not None
+    assert slowed > max(filter(None, times)) + 3  # seconds: an epoch has a step at least
+
+
 def test_a_run_with_a_folder_goes_on_to_the_same_bits(
     data: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -516,6 +529,12 @@ def failing(outputs: Tensor, targets: Tensor) -> Tensor:
         (MLP, {"loss": F.mse_loss}, "a loss goes with a module of your own"),
         (3, {}, "a int is no model"),
         (nn.Linear(16, 3), {"cluster": "atlantis"}, "atlantis"),
+        (nn.Linear(16, 3), {"cluster": Path("nowhere.toml")}, "nowhere.toml"),
+        (nn.Linear(16, 3), {"cluster": 5}, "a int is no cluster: give a name"),
+        (nn.Linear(16, 3), {"on_epoch": 5}, "on_epoch is 5: give a function of an Epoch"),
+        (nn.Linear(16, 3), {"loss": "mse"}, "the loss is 'mse': give a function"),
+        (nn.Linear(16, 3), {"strategy": int}, "int is no strategy: that is a class with run"),
+        (nn.Linear(16, 3), {"strategy": "builtins:int"}, "int is no strategy: that is a class with run"),
     ],
 )
 def test_what_cannot_be_is_a_sentence(model: Any, options: dict[str, Any], sentence: str, data: str) -> None:

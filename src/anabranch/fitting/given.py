@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from anabranch.build import Build, try_out
-from anabranch.cluster import Cluster, to_toml
+from anabranch.cluster import Cluster, load_cluster, to_toml
 from anabranch.config import Config, ModelOptions, read_toml, updated
 from anabranch.data import Dataset, Scale, Source, as_dataset
 from anabranch.environment import environment
@@ -58,6 +58,8 @@ class Given:
     def __post_init__(self) -> None:
         if self.loss is not None and isinstance(self.model, str | DBN):
             raise UsageError("a loss goes with a module of your own: what has a name, or is a DBN, has its own loss.")
+        if self.loss is not None and not callable(self.loss):
+            raise UsageError(f"the loss is {self.loss!r}: give a function, such as torch.nn.functional.mse_loss.")
         if not isinstance(self.model, str | nn.Module):
             raise UsageError(
                 f"a {type(self.model).__name__} is no model: give a torch.nn.Module, or a name: 'mlp:784-500-10'."
@@ -213,6 +215,20 @@ def prepare(config: Config, given: Given, own_cores: int, display: Display) -> t
     """
     dataset, parts = given.load(config)
     return fitted(config, dataset, own_cores, display, parts.build), dataset, parts
+
+
+def as_cluster(given: object) -> Cluster | None:
+    """The cluster, by its name or file or as it is.
+
+    Raises:
+        UsageError: as `load_cluster`; or it is of another kind.
+    """
+    if given is None or isinstance(given, Cluster):
+        return given
+    if not isinstance(given, str | Path):
+        kind = type(given).__name__
+        raise UsageError(f"a {kind} is no cluster: give a name ('ethernet-1g'), a file (.toml), or a Cluster.")
+    return load_cluster(str(given))
 
 
 def as_decided(config: Config) -> Config:

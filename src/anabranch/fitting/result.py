@@ -7,6 +7,7 @@ from typing import Any
 
 from torch import nn
 
+from anabranch.errors import UsageError
 from anabranch.strategies import EpochReport, Throughput
 from anabranch.types import Step
 
@@ -93,9 +94,14 @@ class History:
 
     Args:
         on_epoch: told of each epoch, on rank 0.
+
+    Raises:
+        UsageError: it cannot be called.
     """
 
     def __init__(self, on_epoch: Callable[[Epoch], None] | None) -> None:
+        if on_epoch is not None and not callable(on_epoch):
+            raise UsageError(f"on_epoch is {on_epoch!r}: give a function of an Epoch.")
         self.epochs: list[Epoch] = []
         self.workers: dict[int, Throughput] = {}
         self._on_epoch = on_epoch

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from anabranch.checkpoint import load_world
-from anabranch.cluster import load_cluster
+from anabranch.cluster import Cluster
 from anabranch.comm.base import Communicator
 from anabranch.config import Arithmetic, Config, World
 from anabranch.data import Scale, Source
@@ -17,6 +17,7 @@ from anabranch.errors import Interrupted, UsageError
 from anabranch.fitting.given import (
     Given,
     StrategyLike,
+    as_cluster,
     as_config,
     as_decided,
     load_into,
@@ -44,7 +45,7 @@ def fit(
     every: int | None = None,
     workers: int = 1,
     world: World = "auto",
-    cluster: str | None = None,
+    cluster: Cluster | str | Path | None = None,
     epochs: int = 20,
     batch_size: int | None = None,
     optimizer: RuleName | None = None,
@@ -84,7 +85,8 @@ def fit(
         workers: how many; on MPI as many as there are.
         world: auto: MPI under mpirun or srun, where every rank must call this; else single for one worker, else
             simulated.
-        cluster: the name or file of a cluster, in whose virtual time simulated workers run (`anabranch simulate`).
+        cluster: its name or file, or an `anabranch.cluster.Cluster`, in whose virtual time simulated workers run
+            (`anabranch simulate`).
         epochs: passes over the data. Of a DBN this and what follows are those of each layer; where there are labels its
             fine-tuning is as the defaults of `anabranch train` have it.
         batch_size: examples of a minibatch, on each worker; chosen as by `anabranch train` unless given.
@@ -121,10 +123,13 @@ def fit(
             "training": {**rule, "epochs": epochs, "batch_size": batch_size, "seed": seed, "dtype": dtype},
             "run": {"out": None if out is None else str(out), "test_each_epoch": test_each_epoch},
         }
-        return _run(as_config(given, groups), given, cluster, History(on_epoch), resume=resume, progress=progress)
+        config, history = as_config(given, groups), History(on_epoch)
+        return _run(config, given, as_cluster(cluster), history, resume=resume, progress=progress)
 
 
-def _run(config: Config, given: Given, cluster: str | None, history: History, *, resume: bool, progress: bool) -> Fit:
+def _run(
+    config: Config, given: Given, cluster: Cluster | None, history: History, *, resume: bool, progress: bool
+) -> Fit:
     started, threads = started_ranks(), torch.get_num_threads()
     if config.parallel.world == "mpi" and not started:
         raise UsageError(
@@ -145,10 +150,10 @@ def _run(config: Config, given: Given, cluster: str | None, history: History, *,
 
 
 def _fit_here(
-    config: Config, given: Given, cluster: str | None, history: History, display: Display, *, resume: bool
+    config: Config, given: Given, cluster: Cluster | None, history: History, display: Display, *, resume: bool
 ) -> Fit:
     config, dataset, parts = prepare(config, given, cores(), display)
-    stage = None if cluster is None else make_stage(config, dataset, load_cluster(cluster), None, parts)
+    stage = None if cluster is None else make_stage(config, dataset, cluster, None, parts)
     folder = run_folder(config, stage.cluster if stage else None, resume=resume)
     trained: list[nn.Module] = []
 

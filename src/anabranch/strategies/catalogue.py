@@ -116,8 +116,14 @@ def entry_of(make: Callable[..., Strategy], name: str) -> Entry:
 
     It gets the update rule if it has a field `rule`, and those options whose names are fields of its own; its other
     fields keep their defaults.
+
+    Raises:
+        UsageError: nothing tells how it is made.
     """
-    own = set(inspect.signature(make).parameters)
+    try:
+        own = set(inspect.signature(make).parameters)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{name} is no strategy: that is a class with run(task, comm).") from error
     takes = {f.name: f.name for f in fields(Options) if f.name in own}
 
     def made(rule: Rule, **options: Any) -> Strategy:
