@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from anabranch.cli.main import main
+from anabranch.config import Config, read_toml
 
 TINY = ["--model", "mlp:64-10", "--epochs", "1", "--seeds", "1", "--budget", "1", "--strategies", "averaging --every 4"]
 Captured = pytest.CaptureFixture[str]
@@ -50,6 +51,16 @@ def test_another_cluster_or_dtype_is_another_comparison(tmp_path: Path, capsys: 
     assert "holds a comparison with other options" in capsys.readouterr().err
     assert main([*command, "--dtype", "auto"]) == 0  # as was decided before
     assert "2 cells finished before, 0 to run" in capsys.readouterr().out
+
+
+def test_a_line_search_takes_part_whatever_the_rule_of_the_others(tmp_path: Path) -> None:
+    options = ["--strategies", "sampled-averaging", "--learning-rate", "0.2", "--momentum", "0.5", "--workers", "2"]
+    assert main(["compare", *TINY[:-2], *options, "--out", str(tmp_path)]) == 0
+    content = json.loads((tmp_path / "comparison.json").read_text())
+    assert {place["name"] for place in content["ranking"]} == {"one process", "sampled-averaging"}
+    folders = ("one-process-seed-0/run/workers-1", "sampled-averaging-seed-0/run/workers-2")
+    momenta = [read_toml(tmp_path / "cells" / one / "config.toml", Config()).training.momentum for one in folders]
+    assert momenta == [0.5, 0.0]
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,8 @@ class Landscape:
 
     def _outcome(self, cell: Cell) -> Outcome:
         words = cell.arguments
-        rate, epochs, seed = (float(words[words.index(name) + 1]) for name in ("--learning-rate", "--epochs", "--seed"))
+        epochs, seed = (float(words[words.index(name) + 1]) for name in ("--epochs", "--seed"))
+        rate = float(words[words.index("--learning-rate") + 1]) if "--learning-rate" in words else 0.1
         who = next(name for name in BEST if cell.name.startswith(name))
         if rate > 1:
             return Outcome(1.0, diverged=True)

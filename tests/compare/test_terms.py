@@ -100,6 +100,17 @@ def test_cells_are_commands_of_ours() -> None:
     assert cell.may_diverge
 
 
+def test_a_line_search_is_told_of_no_update_rule() -> None:
+    """A run refuses it; the others hear of it all the same."""
+    shared = ("--model", "mlp:64-10", "--optimizer", "adam", "--test-fraction", "0.3", "--schedule", "cosine")
+    them = terms(contenders=contenders("sampled-averaging,allreduce", 4), options=shared)
+    searching, stepping = (tuning_cell(them, one, 0.1).arguments for one in them.contenders[1:])
+    assert not {"--optimizer", "adam", "--schedule", "cosine", "--learning-rate"} & set(searching)
+    assert searching[searching.index("--test-fraction") + 1] == "0.3"
+    assert searching[searching.index("--model") + 1] == "mlp:64-10"
+    assert {"--optimizer", "adam", "--schedule", "cosine", "--learning-rate"} <= set(stepping)
+
+
 def test_on_mpi_nothing_runs_beside() -> None:
     them = terms(world="mpi", place=())
     alone, other = (final_cell(them, one, 0.1, 0, 3) for one in them.contenders[:2])

@@ -5,6 +5,9 @@ from anabranch.experiments.cell import Cell
 
 VALIDATION_SEED = 0  # all rates of all contenders are tried on one split, from one start
 
+_OF_RULES = frozenset(("--optimizer", "--momentum", "--early-momentum", "--early-epochs", "--schedule"))
+"""Options of an update rule, beside its learning rate; each has a value."""
+
 
 def tuning_cell(terms: Terms, contender: Contender, rate: float) -> Cell:
     """A learning rate, tried on the validation part."""
@@ -19,15 +22,27 @@ def final_cell(terms: Terms, contender: Contender, rate: float, seed: int, lengt
 
 def _cell(terms: Terms, contender: Contender, what: str, length: float, rate: float, more: tuple[str, ...]) -> Cell:
     epochs = _times(terms.epochs, length)
-    size = ("--epochs", str(epochs), *_finetuning(terms, length), "--learning-rate", f"{rate:g}", *more)
+    size = ("--epochs", str(epochs), *_finetuning(terms, length), *_rate(contender, rate), *more)
     who = ("--strategy", contender.strategy, "--workers", str(contender.workers), *contender.options)
     return Cell(
         f"{contender.slug}-{what}",
-        (*_where(terms, contender), *terms.options, *who, *size, "--test-each-epoch"),
+        (*_where(terms, contender), *_shared(terms, contender), *who, *size, "--test-each-epoch"),
         epochs * (1 if terms.world == "simulated" else 1 / contender.workers),
         alone=terms.world == "mpi",
         may_diverge=True,
     )
+
+
+def _rate(contender: Contender, rate: float) -> tuple[str, ...]:
+    return ("--learning-rate", f"{rate:g}") if contender.tuned else ()
+
+
+def _shared(terms: Terms, contender: Contender) -> tuple[str, ...]:
+    """What all share, but for the update rule where `contender` has none: a run refuses what it cannot heed."""
+    if contender.tuned:
+        return terms.options
+    at = [n for n, word in enumerate(terms.options) if word in _OF_RULES]
+    return tuple(word for n, word in enumerate(terms.options) if n not in at and n - 1 not in at)
 
 
 def _times(epochs: int, length: float) -> int:
