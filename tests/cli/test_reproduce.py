@@ -93,8 +93,49 @@ def test_an_interruption_says_how_to_go_on(folder: Path, capsys: Captured, monke
     assert said.endswith(f"go on with  anabranch reproduce tiny --quick --out {folder}")
     some = ("--repeats", "1", "--world", "simulated", "--out", str(folder))
     assert sentence(capsys, 143, "reproduce", "tiny", *some).endswith(f"reproduce tiny {shlex.join(some)}")
-    chosen = ("--world", "simulated", "--dtype", "bf16-mixed", "--out", str(folder))
+    chosen = ("--world", "simulated", "--dtype", "bf16-mixed", "--out", str(folder.parent / "another"))
     assert sentence(capsys, 143, *quick, *chosen).endswith(f"reproduce tiny --quick {shlex.join(chosen)}")
+
+
+def test_what_lacks_no_run_is_kept_of_an_experiment_that_is_broken_off(
+    folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise Interrupted(signal.SIGINT, "stopped")
+
+    monkeypatch.delenv("ANABRANCH_PAGES")
+    command = ("reproduce", "tiny", "--quick", "--world", "mpi", "--out", str(folder))
+    kept = folder.parent / "kept"
+    shutil.move(folder / "cells/short", kept)
+    with monkeypatch.context() as patch:
+        patch.setattr(Runner, "run", interrupted)
+        assert main(command) == 130
+        assert not (folder / "results.json").exists()  # its one table needs that run
+        shutil.move(kept, folder / "cells/short")
+        shutil.move(folder / "cells/many", kept)
+        capsys.readouterr()
+        assert main(command) == 130
+    said = capsys.readouterr()
+    assert f"of 3 runs 2 are finished; what lacks no run is in {folder}:" in said.out.replace("\n", "")
+    assert "results.md, results.json, figure-1.png" in said.out
+    assert "stopped; finished runs are kept: go on with" in said.err
+    results = json.loads((folder / "results.json").read_text())
+    assert results["missing"] == ["many"]
+    assert [cell["name"] for cell in results["cells"]] == ["short", "other"]
+    text = (folder / "results.md").read_text()
+    assert "- Not finished: 1 of 3 runs are missing, and what needs them.\n" in text
+    assert "| all | ours | 9.00 |" in text
+    assert "Not finished: 1 run to go." in (folder / "report.html").read_text()
+
+    shutil.move(kept, folder / "cells/many")
+    assert main(command) == 0
+    ended = (folder / "results.json").read_bytes()
+    assert json.loads(ended)["missing"] == []
+    assert "Not finished" not in (folder / "results.md").read_text() + (folder / "report.html").read_text()
+    shutil.rmtree(folder / "cells/many")
+    monkeypatch.setattr(Runner, "run", interrupted)
+    assert main(command) == 130  # what has ended is not replaced by less
+    assert (folder / "results.json").read_bytes() == ended
 
 
 def test_few_repeats_now_and_the_others_later(folder: Path, capsys: Captured, monkeypatch: pytest.MonkeyPatch) -> None:

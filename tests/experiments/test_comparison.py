@@ -37,6 +37,12 @@ def test_a_table_without_notes_has_no_column_for_them() -> None:
     assert rows == [["1", "ours", "244", "225", "35", "2", "-19"]]
 
 
+def test_a_difference_that_rounds_to_nothing_has_no_minus() -> None:
+    near = Comparison("Table 3", "Times", "s", (Entry("40", "ours", 900.0, (899.96,)),), digits=0)
+    (row,) = near.cells()[1]
+    assert row[-1] == "+0"
+
+
 def test_a_table_as_data() -> None:
     data = TABLE.as_data()
     first, second, third = data["entries"]

@@ -13,6 +13,7 @@ from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.course import Course
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture
 from anabranch.experiments.paper import Plan, Repeats
+from anabranch.experiments.partial import whole
 from anabranch.experiments.runner import Runner
 from anabranch.objectives import Precision
 from anabranch.signals import StopFlag
@@ -45,9 +46,11 @@ class Tiny:
         return [cell for cell in found if plan.repeats != 1 or cell.name != "other"]
 
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
-        errors = tuple(100 * line["test_error"] for line in outcomes["short"].epochs["1"])
-        table = Comparison("Table 1", "Errors", "%", (Entry("all", "ours", 9.0, errors, "measured"),))
-        line = Line("ours", (1.0, 2.0), errors)
+        errors = whole(lambda: [100 * line["test_error"] for line in outcomes["short"].epochs["1"]])
+        if not errors:
+            return Findings((), ())
+        table = Comparison("Table 1", "Errors", "%", (Entry("all", "ours", 9.0, tuple(errors), "measured"),))
+        line = Line("ours", (1.0, 2.0), tuple(errors))
         return Findings(
             (table,), (Picture("figure-1", "Errors", (Panel("epoch", "error, %", (line,)),)),), ("A note.",)
         )

@@ -1,13 +1,12 @@
 """`anabranch reproduce`: a paper's experiment, its tables and figures, with the paper's own numbers beside ours."""
 
 import dataclasses
-import json
 import shlex
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import compress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
 from rich.box import SIMPLE_HEAD
@@ -16,17 +15,17 @@ from rich.table import Table
 
 from anabranch.cli.pages import write_page
 from anabranch.config import Arithmetic
-from anabranch.environment import environment
-from anabranch.errors import Interrupted, UsageError, unknown_name
+from anabranch.errors import AnabranchError, Interrupted, UsageError, unknown_name
 from anabranch.experiments.catalogue import PAPERS
-from anabranch.experiments.cell import Cell, Outcome
+from anabranch.experiments.cell import Cell, Outcome, finished
 from anabranch.experiments.course import Course
 from anabranch.experiments.decisions import World, why_unmeasured, with_dtype
-from anabranch.experiments.drawing import draw
-from anabranch.experiments.findings import Comparison, Findings, markdown
+from anabranch.experiments.findings import Comparison, Findings
 from anabranch.experiments.paper import Paper, Plan
+from anabranch.experiments.partial import Known
+from anabranch.experiments.results import has_whole_results, left_out, write_results
 from anabranch.experiments.runner import Runner
-from anabranch.files import make_folder, write_json, write_text
+from anabranch.files import make_folder
 from anabranch.launch import cores, started_ranks
 from anabranch.runfolder import RunFolder
 from anabranch.signals import StopFlag
@@ -95,11 +94,18 @@ def main(arguments: Sequence[str]) -> int:
     _announce(paper, plan, unmeasured, console)
     plan = with_dtype(plan, options.dtype or plan.dtype, paper, folder / "cells", lambda text: _say(text, console))
     cells = paper.cells(plan)
-    outcomes = _run(cells, options, folder, console)
-    found = paper.findings(outcomes, plan)
-    if unmeasured:
-        found = dataclasses.replace(found, notes=(*found.notes, f"Nothing was measured on MPI ({unmeasured})."))
-    _write(folder, paper, plan, cells, outcomes, found)
+    try:
+        outcomes = _run(cells, options, folder, console)
+    except AnabranchError:
+        known = Known({cell.name: done for cell in cells if (done := finished(cell, folder / "cells"))})
+        found = _findings(paper, known, plan, unmeasured)
+        if found.tables and not has_whole_results(folder):
+            write_results(folder, paper, plan, cells, known, found)
+            _say(f"of {len(cells)} runs {len(known)} are finished; what lacks no run is in {folder}:", console)
+            _name_files(found, folder, console)
+        raise
+    found = _findings(paper, outcomes, plan, unmeasured)
+    write_results(folder, paper, plan, cells, outcomes, found)
     _show(found, folder, console)
     return 0
 
@@ -152,9 +158,16 @@ def _run(cells: Sequence[Cell], options: Arguments, folder: Path, console: Conso
         raise Interrupted(error.exit_code - 128, _go_on(options, folder)) from error
 
 
+def _findings(paper: Paper, outcomes: Mapping[str, Outcome], plan: Plan, unmeasured: str) -> Findings:
+    found = paper.findings(outcomes, plan)
+    if not unmeasured:
+        return found
+    return dataclasses.replace(found, notes=(*found.notes, f"Nothing was measured on MPI ({unmeasured})."))
+
+
 def _announce(paper: Paper, plan: Plan, unmeasured: str, console: Console) -> None:
     _say(paper.title, console)
-    if cuts := _left_out(paper, plan):
+    if cuts := left_out(paper, plan):
         _say(f"{'the quick form' if plan.quick else 'in part'}: {'; '.join(cuts)}", console)
     if unmeasured:
         _say(f"nothing is measured on MPI ({unmeasured})", console)
@@ -168,53 +181,18 @@ def _go_on(options: Arguments, folder: Path) -> str:
     return f"stopped; finished runs are kept: go on with  {shlex.join([*words, '--out', str(folder)])}"
 
 
-def _left_out(paper: Paper, plan: Plan) -> list[str]:
-    """In sentences; nothing, of the full form."""
-    if plan.quick:
-        return list(paper.cuts)
-    whole = paper.repeats
-    if whole is None or plan.repeats in (None, whole.count):
-        return []
-    return [f"{plan.repeats} instead of {whole.count} {whole.what}"]
-
-
-def _write(
-    folder: Path, paper: Paper, plan: Plan, cells: Sequence[Cell], outcomes: Mapping[str, Outcome], found: Findings
-) -> None:
-    cuts = _left_out(paper, plan)
-    content: dict[str, Any] = {
-        "paper": paper.title,
-        "quick": plan.quick,
-        "repeats": plan.repeats,
-        "measured": plan.measured,
-        "left_out": cuts,
-        "environment": environment(),
-        "notes": list(found.notes),
-        "tables": [table.as_data() for table in found.tables],
-        "pictures": [dataclasses.asdict(picture) for picture in found.pictures],
-        "cells": [
-            {"name": cell.name, "command": cell.command, "seconds": outcomes[cell.name].seconds} for cell in cells
-        ],
-    }
-    write_json(folder / "results.json", json.loads(json.dumps(content)))
-    text = [f"# {paper.title}\n"]
-    text += [f"Shorter than the full form: {'; '.join(cuts)}.\n"] if cuts else []
-    text += [markdown(table) for table in found.tables]
-    text += [f"![{picture.title}]({picture.name}.svg)\n" for picture in found.pictures]
-    text += [f"- {note}" for note in found.notes]
-    write_text(folder / "results.md", "\n".join(text) + "\n")
-    for picture in found.pictures:
-        draw(picture, folder)
-
-
 def _show(found: Findings, folder: Path, console: Console) -> None:
     for table in found.tables:
         console.print(_for_terminal(table))
     for note in found.notes:
         _say(note, console)
     _say(f"results in {folder}:", console)
+    _name_files(found, folder, console)
+
+
+def _name_files(found: Findings, folder: Path, console: Console) -> None:
     pictures = ", ".join(f"{picture.name}.png" for picture in found.pictures)
-    _say(f"  results.md, results.json, {pictures}", console)
+    _say(f"  results.md, results.json, {pictures}".rstrip(", "), console)
     write_page(folder, partial(_say, console=console))
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture, averages
 from anabranch.experiments.paper import Plan, Repeats
+from anabranch.experiments.partial import Known, whole
 from anabranch.objectives import Precision
 
 EPOCHS = (100, 200, 250, 500)
@@ -91,11 +92,14 @@ class Alowaisheq2015:
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
         """Both tables, and the curves of the three figures."""
         quick = plan.quick
-        accuracy = self._accuracy(outcomes, plan)
-        seconds = self._seconds(outcomes, plan)
-        tables = (accuracy, self._readings(outcomes, plan), seconds)
-        pictures = (_curves(accuracy, quick), _times(seconds, quick))
-        return Findings(tables, pictures, NOTES)
+        tables = whole(
+            lambda: [self._accuracy(outcomes, plan)],
+            lambda: [self._readings(outcomes, plan)],
+            lambda: [self._seconds(outcomes, plan)],
+        )
+        by_name = Known((table.name, table) for table in tables)
+        pictures = whole(lambda: [_curves(by_name["Table 1"], quick)], lambda: [_times(by_name["Table 2"], quick)])
+        return Findings(tuple(tables), tuple(pictures), NOTES)
 
     def _accuracy(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Comparison:
         quick, entries = plan.quick, []

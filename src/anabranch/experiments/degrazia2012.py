@@ -16,6 +16,7 @@ from anabranch.experiments.degrazia2012_pictures import all_pictures
 from anabranch.experiments.degrazia2012_reading import epochs_of_layers
 from anabranch.experiments.findings import Findings
 from anabranch.experiments.paper import Plan, Repeats
+from anabranch.experiments.partial import Known, whole
 from anabranch.objectives import Precision
 
 FALLING = ("--schedule", "cosine")  # the learning rate, to zero
@@ -96,11 +97,15 @@ class DeGrazia2012:
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
         """The figures as tables and pictures."""
         extent = _extent(plan)
-        found = [*tables.figure_1(outcomes, extent), *tables.figure_2(outcomes, extent)]
-        found += [*tables.follow_up(outcomes, extent), *tables.improved(outcomes, extent)]
-        found += tables.two_workers(outcomes, measured=extent.measured)
-        by_name = {table.name: table for table in found}
-        found.append(tables.exponents(by_name, extent))
+        found = whole(
+            lambda: tables.figure_1(outcomes, extent),
+            lambda: tables.figure_2(outcomes, extent),
+            lambda: tables.follow_up(outcomes, extent),
+            lambda: tables.improved(outcomes, extent),
+            lambda: tables.two_workers(outcomes, measured=extent.measured),
+        )
+        by_name = Known((table.name, table) for table in found)
+        found += whole(lambda: [tables.exponents(by_name, extent)])
         return Findings(tuple(found), all_pictures(by_name, extent), (*NOTES, *_observed(outcomes, extent)))
 
 

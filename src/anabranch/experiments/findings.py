@@ -84,7 +84,7 @@ class Comparison:
 
     def _row(self, one: Entry, *, noted: bool) -> list[str]:
         def shown(value: float | None, sign: str = "") -> str:
-            return "" if value is None else f"{value:{sign}.{self.digits}f}"
+            return "" if value is None else f"{value:{sign}z.{self.digits}f}"
 
         row = [one.label, one.series, shown(one.paper), shown(one.mean), shown(one.deviation)]
         row += [str(len(one.ours)) if one.ours else "", shown(one.difference, "+")]

@@ -13,6 +13,7 @@ from anabranch.experiments.cell import Cell, Outcome
 from anabranch.experiments.findings import Comparison, Entry, Findings, Line, Panel, Picture
 from anabranch.experiments.ma2014_runs import MA, NODES, TARGET, TASKS, Method
 from anabranch.experiments.paper import Plan, Repeats
+from anabranch.experiments.partial import whole
 from anabranch.objectives import Precision
 
 TABLES: dict[str, dict[int, tuple[float, float]]] = {
@@ -82,19 +83,25 @@ class Ma2014:
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
         """Both tables as seconds and speed-ups, the other strategies, and all curves."""
         found = _Found(outcomes, plan.quick, plan.measured)
-        tables = [found.iterations()]
-        for number, fixed in enumerate(TABLES, 1):
-            tables += found.both(f"Table {number}", fixed.capitalize(), found.rows(MA, fixed))
-        others = [row for method in runs.others(plan.quick) for row in found.rows(method, TASKS)]
-        tables += found.both("Beyond 20 cores", f"Other strategies, {TASKS}", others)
-        pictures = (
-            found.hundred(),
-            found.curves("fixed-nodes", "Two nodes, accuracy > 90 %", (NODES,)),
-            found.curves("fixed-tasks-per-node", "Two tasks a node, accuracy > 90 %", (TASKS,)),
-            found.curves("all", "All cores, accuracy > 90 %", tuple(TABLES)),
-            found.strategies(),
+        others = runs.others(plan.quick)
+        tables = whole(
+            lambda: [found.iterations()],
+            lambda: found.both("Table 1", NODES.capitalize(), found.rows(MA, NODES)),
+            lambda: found.both("Table 2", TASKS.capitalize(), found.rows(MA, TASKS)),
+            lambda: found.both(
+                "Beyond 20 cores",
+                f"Other strategies, {TASKS}",
+                [row for method in others for row in found.rows(method, TASKS)],
+            ),
         )
-        return Findings(tuple(tables), pictures, NOTES)
+        pictures = whole(
+            lambda: [found.hundred()],
+            lambda: [found.curves("fixed-nodes", "Two nodes, accuracy > 90 %", (NODES,))],
+            lambda: [found.curves("fixed-tasks-per-node", "Two tasks a node, accuracy > 90 %", (TASKS,))],
+            lambda: [found.curves("all", "All cores, accuracy > 90 %", tuple(TABLES))],
+            lambda: [found.strategies()],
+        )
+        return Findings(tuple(tables), tuple(pictures), NOTES)
 
 
 @dataclass(frozen=True)

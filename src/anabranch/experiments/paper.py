@@ -62,5 +62,8 @@ class Paper(Protocol):
         ...
 
     def findings(self, outcomes: Mapping[str, Outcome], plan: Plan) -> Findings:
-        """Tables and figures, from the outcomes of all cells of that `plan` by their names."""
+        """Tables and figures, from the outcomes of all cells of that `plan` by their names.
+
+        Of `partial.Known` outcomes, those that lack none.
+        """
         ...

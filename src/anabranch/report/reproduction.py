@@ -43,9 +43,10 @@ def reproduction_page(results: Json) -> Page:
 
 def lede(results: Json) -> str:
     """What was done."""
+    missing = f" Not finished: {counted(len(results['missing']), 'run')} to go." if results.get("missing") else ""
     if results["left_out"]:
-        return f"The paper's experiment in a shorter form: {'; '.join(results['left_out'])}."
-    return "The paper's experiment, run again: its own numbers beside ours."
+        return f"The paper's experiment in a shorter form: {'; '.join(results['left_out'])}.{missing}"
+    return f"The paper's experiment, run again: its own numbers beside ours.{missing}"
 
 
 def tiles(results: Json) -> tuple[Tile, ...]:
