@@ -1,5 +1,6 @@
 """The published results of full experiments: today's command goes on from them, and the pages say what is in them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import mean
@@ -131,3 +132,49 @@ def test_the_page_of_ma2014_says_what_is_in_them() -> None:
     page = (ROOT / "docs/ma2014.md").read_text(encoding="utf-8")
     for row in (*ma_rows(), *other_rows()):
         assert row in page
+
+
+def alowaisheq2015() -> dict[str, Comparison]:
+    """As `ma2014`."""
+    found = PAPERS["alowaisheq2015"].findings(outcomes("alowaisheq2015"), Plan(measured=False))
+    return {table.name: table for table in found.tables}
+
+
+def accuracy(entry: Entry) -> str:
+    """Mean and standard deviation over the splits."""
+    return f"{entry.mean:.2f} ± {entry.deviation:.2f} %"
+
+
+def accuracy_rows() -> list[str]:
+    """Of Table 1, by epochs: sequential, then 2, 4 and 8 workers; the paper's figures, ours, differences."""
+    entries, rows = alowaisheq2015()["Table 1"].entries, []
+    for sequential, *parallel in batched(entries, 4):
+        epochs = sequential.label.removesuffix(" epochs")
+        rows.append(
+            f"| {epochs} | {sequential.paper:.2f} % | {accuracy(sequential)} | {sequential.difference:+.2f} "
+            f"| {parallel[0].paper:.2f} % | {' | '.join(map(accuracy, parallel))} "
+            f"| {'; '.join(f'{one.difference:+.2f}' for one in parallel)} |"
+        )
+    return rows
+
+
+def readings() -> list[str]:
+    """Of other readings: accuracies at the four numbers of epochs."""
+    entries = alowaisheq2015()["Table 1, other readings"].entries
+    return [f"| {' | '.join(map(accuracy, group))} |" for group in batched(entries, 4)]
+
+
+def test_the_page_of_alowaisheq2015_says_what_is_in_them() -> None:
+    page = (ROOT / "docs/alowaisheq2015.md").read_text(encoding="utf-8")
+    for row in (*accuracy_rows(), *readings()):
+        assert row in page
+    for group in batched(alowaisheq2015()["Table 2"].entries, 3):
+        epochs, ratios = group[0].label.removesuffix(" epochs"), " / ".join(f"{one.mean:.2f}" for one in group)
+        (row,) = [line for line in page.splitlines() if line.startswith(f"| {epochs} | ") and " / " in line]
+        assert row.endswith(f"| {ratios} |")
+
+
+def batched(entries: Sequence[Entry], size: int) -> list[Sequence[Entry]]:
+    assert entries
+    assert len(entries) % size == 0
+    return [entries[at : at + size] for at in range(0, len(entries), size)]
